@@ -36,7 +36,7 @@ impl Roots {
 }
 
 /// An HTTP proxy that is asked to CONNECT. `Debug` shows host and port alone.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Proxy {}
 
 impl Proxy {

@@ -1,0 +1,417 @@
+//! What a client is set up with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, Status};
+use crate::http::{Proxy, Roots};
+use crate::key::ApiKey;
+use crate::log::Log;
+use crate::trust::Trust;
+
+/// Shortest and longest total deadline of one call, in milliseconds.
+pub const TIMEOUT_MS: std::ops::RangeInclusive<u32> = 1_000..=3_600_000;
+/// The longest interval a host may set, in seconds: the 14 days that a context lives.
+pub const MAX_INTERVAL_SEC: u32 = 1_209_600;
+/// The highest maximum frame age, in milliseconds.
+pub const MAX_FRAME_AGE_MS: u32 = 3_600_000;
+/// The most worker threads for monitors.
+pub const MAX_WORKERS: u32 = 64;
+/// The longest product name a host may add to the user agent, in bytes.
+pub const MAX_USER_AGENT: usize = 128;
+
+/// Who looks at the pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// The hosted service, or a self-hosted one that speaks its wire.
+    #[default]
+    Service,
+    /// The engine inside this library.
+    Embedded,
+}
+
+/// Everything a host can set before it makes a client. Setters check at once and copy.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(crate) key: Option<ApiKey>,
+    pub(crate) backend: Backend,
+    pub(crate) endpoint: Option<Trust>,
+    pub(crate) allow_http: bool,
+    pub(crate) roots: RootsChoice,
+    pub(crate) proxy: Option<Proxy>,
+    pub(crate) timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) interval_sec: u32,
+    pub(crate) max_frame_age: Duration,
+    pub(crate) workers: u32,
+    pub(crate) product: Option<String>,
+    pub(crate) model_file: Option<String>,
+    pub(crate) log: Log,
+}
+
+/// Roots from the trust setting, unless certificates were given; these always win.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RootsChoice {
+    trust: Roots,
+    given: Option<Roots>,
+}
+
+impl RootsChoice {
+    pub(crate) fn chosen(&self) -> Roots {
+        self.given.clone().unwrap_or_else(|| self.trust.clone())
+    }
+}
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_MAX_FRAME_AGE: Duration = Duration::from_secs(30);
+const DEFAULT_WORKERS: u32 = 4;
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            key: None,
+            backend: Backend::default(),
+            endpoint: None,
+            allow_http: false,
+            roots: RootsChoice::default(),
+            proxy: None,
+            timeout: DEFAULT_TIMEOUT,
+            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+            interval_sec: 0,
+            max_frame_age: DEFAULT_MAX_FRAME_AGE,
+            workers: DEFAULT_WORKERS,
+            product: None,
+            model_file: None,
+            log: Log::default(),
+        }
+    }
+}
+
+fn refuse(text: &'static str) -> Error {
+    Error::with_text(Status::Argument, text)
+}
+
+impl Options {
+    /// The API key; `None` removes it.
+    ///
+    /// # Errors
+    /// As [`ApiKey::new`].
+    pub fn set_api_key(&mut self, key: Option<&str>) -> Result<(), Error> {
+        self.key = key.map(ApiKey::new).transpose()?;
+        Ok(())
+    }
+
+    /// 0 is the service, 1 the embedded engine.
+    ///
+    /// # Errors
+    /// For any other number.
+    pub fn set_backend(&mut self, backend: i32) -> Result<(), Error> {
+        self.backend = match backend {
+            0 => Backend::Service,
+            1 => Backend::Embedded,
+            _ => return Err(refuse("the backend is neither service (0) nor embedded (1)")),
+        };
+        Ok(())
+    }
+
+    /// The base URL of a self-hosted service; `None` is the hosted one.
+    ///
+    /// # Errors
+    /// When it is not `scheme://host[:port]`.
+    pub fn set_endpoint(&mut self, base_url: Option<&str>) -> Result<(), Error> {
+        self.endpoint = base_url.map(Trust::endpoint).transpose().map_err(|why| refuse(why.0))?;
+        Ok(())
+    }
+
+    /// Whether the endpoint may be plain `http`: 0 or 1.
+    ///
+    /// # Errors
+    /// For any other number.
+    pub fn set_allow_http(&mut self, allow: i32) -> Result<(), Error> {
+        self.allow_http = match allow {
+            0 => false,
+            1 => true,
+            _ => return Err(refuse("allow_http is neither 0 nor 1")),
+        };
+        Ok(())
+    }
+
+    /// 0 trusts the compiled-in roots, 1 the system's store, read now.
+    ///
+    /// # Errors
+    /// For any other number, or when the system has no usable store.
+    pub fn set_trust(&mut self, trust: i32) -> Result<(), Error> {
+        self.roots.trust = match trust {
+            0 => Roots::Bundled,
+            1 => Roots::system()?,
+            _ => return Err(refuse("trust is neither bundled (0) nor system (1)")),
+        };
+        Ok(())
+    }
+
+    /// Certificates in PEM that replace the roots; `None` goes back to the trust setting.
+    ///
+    /// # Errors
+    /// When no certificate can be read from it.
+    pub fn set_ca_pem(&mut self, pem: Option<&[u8]>) -> Result<(), Error> {
+        self.roots.given = pem.map(Roots::pem).transpose()?;
+        Ok(())
+    }
+
+    /// As [`set_ca_pem`](Self::set_ca_pem), from a file that is read now.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds no certificate.
+    pub fn set_ca_file(&mut self, path: Option<&str>) -> Result<(), Error> {
+        let Some(path) = path else { return self.set_ca_pem(None) };
+        let pem = std::fs::read(path).map_err(|why| {
+            Error::with_text(Status::Argument, format!("the CA file cannot be read: {}", why.kind()))
+        })?;
+        self.set_ca_pem(Some(&pem))
+    }
+
+    /// The proxy: a URL, `"env"` to read the environment now, `None` for none.
+    ///
+    /// # Errors
+    /// When it is not `http://[user:password@]host:port`.
+    pub fn set_proxy(&mut self, url: Option<&str>) -> Result<(), Error> {
+        self.proxy = match url {
+            None => None,
+            Some("env") => Proxy::from_env()?,
+            Some(url) => Some(Proxy::parse(url)?),
+        };
+        Ok(())
+    }
+
+    /// The deadline of one call, in milliseconds.
+    ///
+    /// # Errors
+    /// Outside [`TIMEOUT_MS`].
+    pub fn set_timeout_ms(&mut self, total_ms: u32) -> Result<(), Error> {
+        if !TIMEOUT_MS.contains(&total_ms) {
+            return Err(refuse("the timeout is not within 1,000 to 3,600,000 ms"));
+        }
+        self.timeout = Duration::from_millis(total_ms.into());
+        Ok(())
+    }
+
+    /// The share of the deadline for making the connection, in milliseconds.
+    ///
+    /// # Errors
+    /// When 0 or above the largest timeout. One above the timeout in force is cut to it.
+    pub fn set_connect_timeout_ms(&mut self, ms: u32) -> Result<(), Error> {
+        if ms == 0 || ms > *TIMEOUT_MS.end() {
+            return Err(refuse("the connect timeout is not within 1 to 3,600,000 ms"));
+        }
+        self.connect_timeout = Duration::from_millis(ms.into());
+        Ok(())
+    }
+
+    /// The host's own interval in seconds; 0 follows the service.
+    ///
+    /// # Errors
+    /// Above [`MAX_INTERVAL_SEC`].
+    pub fn set_interval_sec(&mut self, sec: u32) -> Result<(), Error> {
+        self.interval_sec = check_interval(sec)?;
+        Ok(())
+    }
+
+    /// The age in milliseconds from which a frame is stale; 0 does not check.
+    ///
+    /// # Errors
+    /// Above [`MAX_FRAME_AGE_MS`].
+    pub fn set_max_frame_age_ms(&mut self, ms: u32) -> Result<(), Error> {
+        if ms > MAX_FRAME_AGE_MS {
+            return Err(refuse("the maximum frame age is above 3,600,000 ms"));
+        }
+        self.max_frame_age = Duration::from_millis(ms.into());
+        Ok(())
+    }
+
+    /// Worker threads for monitors.
+    ///
+    /// # Errors
+    /// Outside 1 to [`MAX_WORKERS`].
+    pub fn set_workers(&mut self, n: u32) -> Result<(), Error> {
+        if n == 0 || n > MAX_WORKERS {
+            return Err(refuse("the number of workers is not within 1 to 64"));
+        }
+        self.workers = n;
+        Ok(())
+    }
+
+    /// The host's product, added to the library's own user agent.
+    ///
+    /// # Errors
+    /// When empty, longer than [`MAX_USER_AGENT`] or not visible ASCII and spaces.
+    pub fn set_user_agent(&mut self, product: Option<&str>) -> Result<(), Error> {
+        if let Some(text) = product {
+            let plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+            if text.trim().is_empty() || text.len() > MAX_USER_AGENT || !text.bytes().all(plain) {
+                return Err(refuse("the user agent is not 1 to 128 visible ASCII characters"));
+            }
+        }
+        self.product = product.map(|text| text.trim().to_owned());
+        Ok(())
+    }
+
+    /// The embedded engine's model; `None` is the built-in one.
+    ///
+    /// # Errors
+    /// When empty.
+    pub fn set_model_file(&mut self, path: Option<&str>) -> Result<(), Error> {
+        if path.is_some_and(str::is_empty) {
+            return Err(refuse("the model file's path is empty"));
+        }
+        self.model_file = path.map(str::to_owned);
+        Ok(())
+    }
+
+    /// Where lines of the log go.
+    pub fn set_log(&mut self, log: Log) {
+        self.log = log;
+    }
+
+    /// The log in force.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The rule for URLs, once key, endpoint and scheme are checked together.
+    pub(crate) fn checked_trust(&self) -> Result<Trust, Error> {
+        let trust = self.endpoint.clone().unwrap_or_else(Trust::service);
+        if trust.is_plain_http() && !self.allow_http {
+            return Err(refuse(
+                "the endpoint is plain http: the key would travel readable; use https, or set allow_http",
+            ));
+        }
+        if self.key.is_none() {
+            return Err(refuse("the service needs an API key: set one with oe_options_set_api_key"));
+        }
+        Ok(trust)
+    }
+
+    /// `oe-process/VERSION` and the host's product.
+    pub(crate) fn user_agent(&self) -> String {
+        let own = concat!("oe-process/", env!("CARGO_PKG_VERSION"));
+        self.product.as_ref().map_or(own.to_owned(), |product| format!("{own} {product}"))
+    }
+}
+
+/// Checks an interval in seconds.
+pub(crate) fn check_interval(sec: u32) -> Result<u32, Error> {
+    if sec > MAX_INTERVAL_SEC {
+        return Err(refuse("the interval is above 1,209,600 s, the 14 days that a context lives"));
+    }
+    Ok(sec)
+}
+
+/// A confidence level: 1 (acts soonest) to 5 (only when most certain), or unset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Confidence(Option<u8>);
+
+impl Confidence {
+    /// From the C ABI's number, where 0 is unset.
+    ///
+    /// # Errors
+    /// Outside 0 to 5.
+    pub fn new(level: i32) -> Result<Confidence, Error> {
+        match level {
+            0 => Ok(Confidence(None)),
+            1..=5 => Ok(Confidence(u8::try_from(level).ok())),
+            _ => Err(refuse("a confidence level is not within 1 to 5, or 0 for the default")),
+        }
+    }
+
+    /// The level, if one is set.
+    #[must_use]
+    pub fn level(self) -> Option<u8> {
+        self.0
+    }
+}
+
+/// Shared by a client and its contexts: what they need of the options.
+#[derive(Clone, Debug)]
+pub(crate) struct CallConfig {
+    pub(crate) timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) interval_sec: u32,
+    pub(crate) max_frame_age: Duration,
+}
+
+impl Options {
+    pub(crate) fn call_config(&self) -> Arc<CallConfig> {
+        Arc::new(CallConfig {
+            timeout: self.timeout,
+            connect_timeout: self.connect_timeout.min(self.timeout),
+            interval_sec: self.interval_sec,
+            max_frame_age: self.max_frame_age,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_checked_at_their_bounds() {
+        let mut options = Options::default();
+        assert!(options.set_timeout_ms(999).is_err());
+        assert!(options.set_timeout_ms(1_000).is_ok());
+        assert!(options.set_timeout_ms(3_600_000).is_ok());
+        assert!(options.set_timeout_ms(3_600_001).is_err());
+        assert!(options.set_connect_timeout_ms(0).is_err());
+        assert!(options.set_connect_timeout_ms(1).is_ok());
+        assert!(options.set_interval_sec(1_209_600).is_ok());
+        assert!(options.set_interval_sec(1_209_601).is_err());
+        assert!(options.set_max_frame_age_ms(3_600_001).is_err());
+        assert!(options.set_workers(0).is_err());
+        assert!(options.set_workers(65).is_err());
+        assert!(options.set_backend(2).is_err());
+        assert!(options.set_trust(-1).is_err());
+        assert!(options.set_allow_http(2).is_err());
+    }
+
+    #[test]
+    fn a_refused_setting_leaves_the_old_one() {
+        let mut options = Options::default();
+        options.set_api_key(Some("first")).unwrap();
+        assert!(options.set_api_key(Some("")).is_err());
+        assert_eq!(options.key.as_ref().unwrap().expose(), "first");
+        options.set_api_key(None).unwrap();
+        assert!(options.checked_trust().is_err());
+    }
+
+    #[test]
+    fn plain_http_needs_both_an_endpoint_and_consent() {
+        let mut options = Options::default();
+        options.set_api_key(Some("k")).unwrap();
+        options.set_allow_http(1).unwrap();
+        assert!(!options.checked_trust().unwrap().is_plain_http());
+        options.set_endpoint(Some("http://127.0.0.1:1")).unwrap();
+        assert!(options.checked_trust().unwrap().is_plain_http());
+        options.set_allow_http(0).unwrap();
+        assert_eq!(options.checked_trust().unwrap_err().status, Status::Argument);
+    }
+
+    #[test]
+    fn cr_07_levels_outside_one_to_five_are_refused() {
+        for level in [6, -1, i32::MAX, i32::MIN] {
+            assert_eq!(Confidence::new(level).unwrap_err().status, Status::Argument);
+        }
+        assert_eq!(Confidence::new(0).unwrap().level(), None);
+        assert_eq!(Confidence::new(5).unwrap().level(), Some(5));
+    }
+
+    #[test]
+    fn the_user_agent_names_library_and_product() {
+        let mut options = Options::default();
+        options.set_user_agent(Some(" klipper-host/1.2 ")).unwrap();
+        assert!(options.user_agent().starts_with("oe-process/"));
+        assert!(options.user_agent().ends_with(" klipper-host/1.2"));
+        assert!(options.set_user_agent(Some("a\r\nb")).is_err());
+    }
+}
