@@ -1,1 +1,141 @@
-//! Under way.
+//! When to tell the user and when to pause: once per episode, on fresh evidence only.
+
+use std::time::Duration;
+
+/// No warning edge comes sooner than this after the last one.
+pub const WARNING_GAP: Duration = Duration::from_secs(300);
+
+/// Which edges are latched. An episode begins with an edge and ends with a clear, fresh result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edges {
+    /// The warning of this episode has been raised.
+    pub(crate) warned: bool,
+    /// The pause of this episode has been raised.
+    pub(crate) paused: bool,
+    /// When the last warning edge rose.
+    pub(crate) last_warning: Option<Duration>,
+}
+
+/// What a host should do about one result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rising {
+    /// Tell the user, now.
+    pub warning: bool,
+    /// Pause the print, now.
+    pub pause: bool,
+}
+
+impl Edges {
+    /// Judges one verdict that arrived at `now`. `fresh` is false for a frame that was too old
+    /// when the verdict came, or that repeats the bytes of the one before: such a result neither
+    /// raises an edge nor ends an episode.
+    pub fn judge(&mut self, warning: bool, pause: bool, fresh: bool, now: Duration) -> Rising {
+        if !fresh {
+            return Rising::default();
+        }
+        if !warning && !pause {
+            self.warned = false;
+            self.paused = false;
+            return Rising::default();
+        }
+        let gap_over = self
+            .last_warning
+            .is_none_or(|last| now.saturating_sub(last) >= WARNING_GAP);
+        let rising = Rising {
+            warning: warning && !self.warned && gap_over,
+            pause: pause && !self.paused,
+        };
+        if rising.warning {
+            self.warned = true;
+            self.last_warning = Some(now);
+        }
+        self.paused |= rising.pause;
+        rising
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEP: Duration = Duration::from_secs(20);
+
+    /// Runs (warning, pause, fresh) results 20 s apart; gives the steps with edges.
+    fn run(results: &[(bool, bool, bool)]) -> (Vec<usize>, Vec<usize>) {
+        let mut edges = Edges::default();
+        let (mut warnings, mut pauses) = (Vec::new(), Vec::new());
+        for (n, (warning, pause, fresh)) in results.iter().enumerate() {
+            let now = STEP * u32::try_from(n).unwrap();
+            let rising = edges.judge(*warning, *pause, *fresh, now);
+            if rising.warning {
+                warnings.push(n);
+            }
+            if rising.pause {
+                pauses.push(n);
+            }
+        }
+        (warnings, pauses)
+    }
+
+    #[test]
+    fn pu_01_edges_rise_once_per_episode() {
+        let results = [
+            (true, false, true),
+            (true, false, true),
+            (true, true, true),
+            (true, true, true),
+        ];
+        assert_eq!(run(&results), (vec![0], vec![2]));
+    }
+
+    #[test]
+    fn a_clear_result_arms_them_again() {
+        let results = [
+            (false, true, true),
+            (false, false, true),
+            (false, true, true),
+        ];
+        assert_eq!(run(&results), (vec![], vec![0, 2]));
+    }
+
+    #[test]
+    fn pu_03_a_clear_but_stale_result_does_not() {
+        let results = [
+            (false, true, true),
+            (false, false, false),
+            (false, true, true),
+        ];
+        assert_eq!(run(&results), (vec![], vec![0]));
+    }
+
+    #[test]
+    fn pa_27_a_pause_needs_no_warning() {
+        assert_eq!(run(&[(false, true, true)]), (vec![], vec![0]));
+    }
+
+    #[test]
+    fn a_stale_alarm_is_not_swallowed_but_raised_by_the_next_fresh_one() {
+        assert_eq!(
+            run(&[(true, true, false), (true, true, true)]),
+            (vec![1], vec![1])
+        );
+    }
+
+    #[test]
+    fn pu_11_warnings_are_at_least_300_s_apart() {
+        let toggling: Vec<_> = (0..180).map(|n| (n % 2 == 0, false, true)).collect();
+        let (warnings, _) = run(&toggling);
+        assert!(warnings.len() > 1);
+        assert!(
+            warnings.windows(2).all(|pair| pair[1] - pair[0] >= 15),
+            "{warnings:?}"
+        );
+    }
+
+    #[test]
+    fn an_episode_that_begins_within_the_gap_is_still_told() {
+        let mut results = vec![(true, false, true), (false, false, true)];
+        results.extend(std::iter::repeat_n((true, false, true), 20));
+        assert_eq!(run(&results).0, [0, 15]);
+    }
+}

@@ -58,7 +58,9 @@ impl CancelToken {
 
 impl std::fmt::Debug for CancelToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("CancelToken").field(&self.is_cancelled()).finish()
+        f.debug_tuple("CancelToken")
+            .field(&self.is_cancelled())
+            .finish()
     }
 }
 
@@ -93,7 +95,11 @@ mod tests {
         let guard = token.on_cancel(move || {
             count.fetch_add(1, Ordering::SeqCst);
         });
-        assert_eq!(runs.load(Ordering::SeqCst), 1, "already cancelled: runs at once");
+        assert_eq!(
+            runs.load(Ordering::SeqCst),
+            1,
+            "already cancelled: runs at once"
+        );
         drop(guard);
     }
 }

@@ -27,13 +27,19 @@ pub struct SystemClock {
 
 impl Default for SystemClock {
     fn default() -> Self {
-        SystemClock { start: Instant::now() }
+        SystemClock {
+            start: Instant::now(),
+        }
     }
 }
 
+/// Where a [`SystemClock`] begins, so that moments from before a restart, of a restored context
+/// for example, are moments on it too.
+const BEFORE_START: Duration = Duration::from_secs(30 * 24 * 3_600);
+
 impl Clock for SystemClock {
     fn now(&self) -> Duration {
-        self.start.elapsed()
+        BEFORE_START.saturating_add(self.start.elapsed())
     }
 
     fn wall_ms(&self) -> i64 {
@@ -86,7 +92,10 @@ pub struct StdSpawn;
 
 impl Spawn for StdSpawn {
     fn spawn(&self, name: &'static str, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-        std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(work)
+            .map(drop)
     }
 }
 
@@ -101,6 +110,9 @@ pub struct World {
 
 impl Default for World {
     fn default() -> Self {
-        World { clock: Arc::new(SystemClock::default()), spawn: Arc::new(StdSpawn) }
+        World {
+            clock: Arc::new(SystemClock::default()),
+            spawn: Arc::new(StdSpawn),
+        }
     }
 }

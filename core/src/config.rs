@@ -110,7 +110,11 @@ impl Options {
         self.backend = match backend {
             0 => Backend::Service,
             1 => Backend::Embedded,
-            _ => return Err(refuse("the backend is neither service (0) nor embedded (1)")),
+            _ => {
+                return Err(refuse(
+                    "the backend is neither service (0) nor embedded (1)",
+                ));
+            }
         };
         Ok(())
     }
@@ -120,7 +124,10 @@ impl Options {
     /// # Errors
     /// When it is not `scheme://host[:port]`.
     pub fn set_endpoint(&mut self, base_url: Option<&str>) -> Result<(), Error> {
-        self.endpoint = base_url.map(Trust::endpoint).transpose().map_err(|why| refuse(why.0))?;
+        self.endpoint = base_url
+            .map(Trust::endpoint)
+            .transpose()
+            .map_err(|why| refuse(why.0))?;
         Ok(())
     }
 
@@ -164,9 +171,14 @@ impl Options {
     /// # Errors
     /// When the file cannot be read or holds no certificate.
     pub fn set_ca_file(&mut self, path: Option<&str>) -> Result<(), Error> {
-        let Some(path) = path else { return self.set_ca_pem(None) };
+        let Some(path) = path else {
+            return self.set_ca_pem(None);
+        };
         let pem = std::fs::read(path).map_err(|why| {
-            Error::with_text(Status::Argument, format!("the CA file cannot be read: {}", why.kind()))
+            Error::with_text(
+                Status::Argument,
+                format!("the CA file cannot be read: {}", why.kind()),
+            )
         })?;
         self.set_ca_pem(Some(&pem))
     }
@@ -202,7 +214,9 @@ impl Options {
     /// When 0 or above the largest timeout. One above the timeout in force is cut to it.
     pub fn set_connect_timeout_ms(&mut self, ms: u32) -> Result<(), Error> {
         if ms == 0 || ms > *TIMEOUT_MS.end() {
-            return Err(refuse("the connect timeout is not within 1 to 3,600,000 ms"));
+            return Err(refuse(
+                "the connect timeout is not within 1 to 3,600,000 ms",
+            ));
         }
         self.connect_timeout = Duration::from_millis(ms.into());
         Ok(())
@@ -249,7 +263,9 @@ impl Options {
         if let Some(text) = product {
             let plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
             if text.trim().is_empty() || text.len() > MAX_USER_AGENT || !text.bytes().all(plain) {
-                return Err(refuse("the user agent is not 1 to 128 visible ASCII characters"));
+                return Err(refuse(
+                    "the user agent is not 1 to 128 visible ASCII characters",
+                ));
             }
         }
         self.product = product.map(|text| text.trim().to_owned());
@@ -288,7 +304,9 @@ impl Options {
             ));
         }
         if self.key.is_none() {
-            return Err(refuse("the service needs an API key: set one with oe_options_set_api_key"));
+            return Err(refuse(
+                "the service needs an API key: set one with oe_options_set_api_key",
+            ));
         }
         Ok(trust)
     }
@@ -296,14 +314,18 @@ impl Options {
     /// `oe-process/VERSION` and the host's product.
     pub(crate) fn user_agent(&self) -> String {
         let own = concat!("oe-process/", env!("CARGO_PKG_VERSION"));
-        self.product.as_ref().map_or(own.to_owned(), |product| format!("{own} {product}"))
+        self.product
+            .as_ref()
+            .map_or(own.to_owned(), |product| format!("{own} {product}"))
     }
 }
 
 /// Checks an interval in seconds.
 pub(crate) fn check_interval(sec: u32) -> Result<u32, Error> {
     if sec > MAX_INTERVAL_SEC {
-        return Err(refuse("the interval is above 1,209,600 s, the 14 days that a context lives"));
+        return Err(refuse(
+            "the interval is above 1,209,600 s, the 14 days that a context lives",
+        ));
     }
     Ok(sec)
 }
@@ -321,7 +343,9 @@ impl Confidence {
         match level {
             0 => Ok(Confidence(None)),
             1..=5 => Ok(Confidence(u8::try_from(level).ok())),
-            _ => Err(refuse("a confidence level is not within 1 to 5, or 0 for the default")),
+            _ => Err(refuse(
+                "a confidence level is not within 1 to 5, or 0 for the default",
+            )),
         }
     }
 
@@ -394,7 +418,10 @@ mod tests {
         options.set_endpoint(Some("http://127.0.0.1:1")).unwrap();
         assert!(options.checked_trust().unwrap().is_plain_http());
         options.set_allow_http(0).unwrap();
-        assert_eq!(options.checked_trust().unwrap_err().status, Status::Argument);
+        assert_eq!(
+            options.checked_trust().unwrap_err().status,
+            Status::Argument
+        );
     }
 
     #[test]

@@ -318,9 +318,16 @@ mod tests {
 
     #[test]
     fn retryable_is_the_list_of_the_contract() {
-        let listed = [1, -4, -8, -20, -21, -22, -23, -24, -40, -41, -50, -51, -52, -53, -55, -75, -91];
+        let listed = [
+            1, -4, -8, -20, -21, -22, -23, -24, -40, -41, -50, -51, -52, -53, -55, -75, -91,
+        ];
         for row in TABLE {
-            assert_eq!(row.retryable, listed.contains(&row.status.code()), "{}", row.name);
+            assert_eq!(
+                row.retryable,
+                listed.contains(&row.status.code()),
+                "{}",
+                row.name
+            );
         }
     }
 

@@ -25,7 +25,10 @@ impl ApiKey {
             return Err(Error::with_text(Status::Argument, "the API key is empty"));
         }
         if key.len() > MAX_KEY {
-            return Err(Error::with_text(Status::Argument, "the API key is longer than 512 characters"));
+            return Err(Error::with_text(
+                Status::Argument,
+                "the API key is longer than 512 characters",
+            ));
         }
         if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             let text = "the API key holds a character that is not visible ASCII";
@@ -57,8 +60,21 @@ mod tests {
             assert_eq!(ApiKey::new(good).unwrap().expose(), good.trim());
         }
         let long = "x".repeat(10 * 1024);
-        for bad in ["", "   ", "abc\r\nX-Evil: 1", "a\0b", "schl\u{fc}ssel", &long, "a b", "a\tb"] {
-            assert_eq!(ApiKey::new(bad).unwrap_err().status, Status::Argument, "{bad:?}");
+        for bad in [
+            "",
+            "   ",
+            "abc\r\nX-Evil: 1",
+            "a\0b",
+            "schl\u{fc}ssel",
+            &long,
+            "a b",
+            "a\tb",
+        ] {
+            assert_eq!(
+                ApiKey::new(bad).unwrap_err().status,
+                Status::Argument,
+                "{bad:?}"
+            );
         }
     }
 

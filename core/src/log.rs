@@ -23,9 +23,15 @@ impl Level {
     /// The level with this number, 1 to 5.
     #[must_use]
     pub fn from_code(code: i32) -> Option<Level> {
-        [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace]
-            .into_iter()
-            .find(|level| *level as i32 == code)
+        [
+            Level::Error,
+            Level::Warn,
+            Level::Info,
+            Level::Debug,
+            Level::Trace,
+        ]
+        .into_iter()
+        .find(|level| *level as i32 == code)
     }
 }
 
@@ -45,7 +51,9 @@ impl Log {
     /// Lines up to `max_level` go to `sink`.
     #[must_use]
     pub fn new(max_level: Level, sink: Arc<dyn LogSink>) -> Log {
-        Log { sink: Some((max_level, sink)) }
+        Log {
+            sink: Some((max_level, sink)),
+        }
     }
 
     /// Writes one line if the level is wanted; formats nothing otherwise.
@@ -80,6 +88,8 @@ impl Log {
 
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Log").field(&self.sink.as_ref().map(|(level, _)| *level)).finish()
+        f.debug_tuple("Log")
+            .field(&self.sink.as_ref().map(|(level, _)| *level))
+            .finish()
     }
 }

@@ -83,8 +83,14 @@ impl Trust {
             host: SERVICE_ORIGIN["https://".len()..].to_owned(),
             port: 443,
         };
-        let create_url = TrustedUrl { url: format!("{SERVICE_ORIGIN}{CREATE_PATH}"), origin };
-        Trust { rule: Rule::Service, create_url }
+        let create_url = TrustedUrl {
+            url: format!("{SERVICE_ORIGIN}{CREATE_PATH}"),
+            origin,
+        };
+        Trust {
+            rule: Rule::Service,
+            create_url,
+        }
     }
 
     /// A self-hosted service, named by `scheme://host[:port]`: exactly this origin.
@@ -94,12 +100,19 @@ impl Trust {
     pub fn endpoint(base_url: &str) -> Result<Trust, Untrusted> {
         let (origin, rest) = split(base_url)?;
         if !matches!(rest, "" | "/") {
-            return Err(Untrusted("a base URL has no path: write scheme://host[:port]"));
+            return Err(Untrusted(
+                "a base URL has no path: write scheme://host[:port]",
+            ));
         }
         let base = base_url.strip_suffix('/').unwrap_or(base_url);
-        let create_url =
-            TrustedUrl { url: format!("{base}{CREATE_PATH}"), origin: origin.clone() };
-        Ok(Trust { rule: Rule::Endpoint(origin), create_url })
+        let create_url = TrustedUrl {
+            url: format!("{base}{CREATE_PATH}"),
+            origin: origin.clone(),
+        };
+        Ok(Trust {
+            rule: Rule::Endpoint(origin),
+            create_url,
+        })
     }
 
     /// Where contexts are created.
@@ -128,7 +141,10 @@ impl Trust {
                 return Err(Untrusted("a process URL is not on the configured endpoint"));
             }
         }
-        Ok(TrustedUrl { url: url.to_owned(), origin })
+        Ok(TrustedUrl {
+            url: url.to_owned(),
+            origin,
+        })
     }
 }
 
@@ -158,9 +174,13 @@ fn split(url: &str) -> Result<(Origin, &str), Untrusted> {
         return Err(Untrusted("a URL is longer than 2,048 bytes"));
     }
     if !url.bytes().all(is_url_byte) {
-        return Err(Untrusted("a URL holds a character that does not belong there"));
+        return Err(Untrusted(
+            "a URL holds a character that does not belong there",
+        ));
     }
-    let (scheme, after) = url.split_once("://").ok_or(Untrusted("a URL is not absolute"))?;
+    let (scheme, after) = url
+        .split_once("://")
+        .ok_or(Untrusted("a URL is not absolute"))?;
     let https = match scheme.to_ascii_lowercase().as_str() {
         "https" => true,
         "http" => false,
@@ -177,7 +197,14 @@ fn split(url: &str) -> Result<(Origin, &str), Untrusted> {
     let (host, port) = split_port(authority)?;
     check_host(host)?;
     let port = port.unwrap_or(if https { 443 } else { 80 });
-    Ok((Origin { https, host: host.to_ascii_lowercase(), port }, rest))
+    Ok((
+        Origin {
+            https,
+            host: host.to_ascii_lowercase(),
+            port,
+        },
+        rest,
+    ))
 }
 
 /// The characters of RFC 3986, without `#`: a fragment has no business in a request.
@@ -190,14 +217,18 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), Untrusted> {
         Some(bracket) => authority[bracket..].find(':').map(|at| at + bracket),
         None => authority.find(':'),
     };
-    let Some(colon) = colon else { return Ok((authority, None)) };
+    let Some(colon) = colon else {
+        return Ok((authority, None));
+    };
     let digits = &authority[colon + 1..];
     let canonical = !digits.is_empty()
         && !digits.starts_with('0')
         && digits.bytes().all(|byte| byte.is_ascii_digit());
     match digits.parse::<u16>() {
         Ok(port) if canonical => Ok((&authority[..colon], Some(port))),
-        _ => Err(Untrusted("a URL's port is not written as a plain number from 1 to 65535")),
+        _ => Err(Untrusted(
+            "a URL's port is not written as a plain number from 1 to 65535",
+        )),
     }
 }
 
@@ -205,7 +236,10 @@ fn check_host(host: &str) -> Result<(), Untrusted> {
     const REFUSED: Untrusted = Untrusted("a URL's host is not a plain host name or address");
     if let Some(inner) = host.strip_prefix('[') {
         let address = inner.strip_suffix(']').ok_or(REFUSED)?;
-        return address.parse::<std::net::Ipv6Addr>().map(drop).map_err(|_| REFUSED);
+        return address
+            .parse::<std::net::Ipv6Addr>()
+            .map(drop)
+            .map_err(|_| REFUSED);
     }
     if host.is_empty() || host.len() > 253 {
         return Err(REFUSED);
@@ -295,7 +329,10 @@ mod tests {
     #[test]
     fn an_endpoint_trusts_exactly_its_origin() {
         let trust = Trust::endpoint("http://Farm.local:8674/").unwrap();
-        assert_eq!(trust.create_url().as_str(), "http://Farm.local:8674/api/gadget/v1/createcontext");
+        assert_eq!(
+            trust.create_url().as_str(),
+            "http://Farm.local:8674/api/gadget/v1/createcontext"
+        );
         assert!(trust.is_plain_http());
         assert!(trust.check("http://farm.local:8674/p/1").is_ok());
         for url in [
@@ -316,9 +353,19 @@ mod tests {
     #[test]
     fn bad_endpoints_are_refused() {
         for base in [
-            "", "farm.local", "http://", "http://farm.local/api", "ftp://farm.local",
-            "http://user@farm.local", "http://farm.local:0", "http://farm.local:99999",
-            "http://[::1", "http://[zz]", "http://a b", "http://farm.local?x", "http://farm.local#",
+            "",
+            "farm.local",
+            "http://",
+            "http://farm.local/api",
+            "ftp://farm.local",
+            "http://user@farm.local",
+            "http://farm.local:0",
+            "http://farm.local:99999",
+            "http://[::1",
+            "http://[zz]",
+            "http://a b",
+            "http://farm.local?x",
+            "http://farm.local#",
         ] {
             assert!(Trust::endpoint(base).is_err(), "{base:?} was accepted");
         }
@@ -326,7 +373,9 @@ mod tests {
 
     #[test]
     fn debug_hides_the_path() {
-        let url = Trust::service().check("https://a.octoeverywhere.com/p/SECRET").unwrap();
+        let url = Trust::service()
+            .check("https://a.octoeverywhere.com/p/SECRET")
+            .unwrap();
         assert!(!format!("{url:?}").contains("SECRET"));
     }
 }

@@ -39,8 +39,10 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn traffic(&self, exchange: &Exchange) {
-        self.bytes_sent.fetch_add(exchange.bytes_sent, Ordering::Relaxed);
-        self.bytes_received.fetch_add(exchange.bytes_received, Ordering::Relaxed);
+        self.bytes_sent
+            .fetch_add(exchange.bytes_sent, Ordering::Relaxed);
+        self.bytes_received
+            .fetch_add(exchange.bytes_received, Ordering::Relaxed);
     }
 
     pub(crate) fn created(&self) {

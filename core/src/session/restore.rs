@@ -1,0 +1,213 @@
+//! A session to text and back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::state::{Born, MAX_REJECTED, State};
+use super::{MAX_RENEWALS, Session};
+use crate::acting::Edges;
+use crate::client::Client;
+use crate::clock::Clock;
+use crate::config::{Confidence, check_interval};
+use crate::error::{Due, Error, Status};
+use crate::frame::Digest;
+use crate::pacing::{MAX_WAIT, Pacing};
+use crate::policy::{Row, Track};
+use crate::saved::Saved;
+use crate::verdict::{DEFAULT_INTERVAL_SEC, Interval};
+use crate::wire::ContextUrls;
+
+fn to_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+impl Session {
+    /// This context as text, to survive a restart of the host. A secret: it holds the URLs.
+    #[must_use]
+    pub fn save(&self) -> String {
+        let clock = &*self.client.world.clock;
+        let state = self.state.lock();
+        let now = clock.now();
+        let mut wait = state.pacing.remaining(now);
+        if state.processing {
+            // How the call in flight ends, this text will never know.
+            wait = wait.max(state.pacing.floor());
+        }
+        let back = |then: Duration| to_ms(now.saturating_sub(then));
+        let frame = |digest: &Digest| (digest.len, digest.hash);
+        Saved {
+            process_url: state.urls.process.as_str().to_owned(),
+            fallback_url: state.urls.fallback.as_str().to_owned(),
+            warning_level: self.warning.level().unwrap_or(0),
+            pause_level: self.pause.level().unwrap_or(0),
+            age_ms: to_ms(state.age(clock)),
+            saved_wall_ms: clock.wall_ms(),
+            boot_id: clock.boot_id(),
+            saved_boot_ms: clock.since_boot().map(to_ms),
+            wait_ms: to_ms(wait),
+            minimum: state.pacing.interval.map(|last| last.minimum),
+            recommended: state.pacing.interval.map(|last| last.recommended),
+            faster: state.pacing.faster,
+            defaulted: state.pacing.defaulted,
+            host_sec: state.host_override,
+            failures: state.pacing.failures,
+            using_fallback: state.track.using_fallback,
+            throttled: state.track.throttled,
+            rejected: state.track.rejected,
+            unusable: (state.track.unusable.count, back(state.track.unusable.since)),
+            fallback_failing: (
+                state.track.fallback_failing.count,
+                back(state.track.fallback_failing.since),
+            ),
+            warned: state.edges.warned,
+            paused: state.edges.paused,
+            last_warning_age_ms: state.edges.last_warning.map(back),
+            lost: state.lost,
+            calls: state.calls,
+            last_quality: state.last_quality,
+            last_status: state.last_status.code(),
+            last_frame: state.last_frame.as_ref().map(frame),
+            rejected_frames: state.rejected_frames.iter().map(frame).collect(),
+            renewal_ages_ms: state.renewals.iter().map(|then| back(*then)).collect(),
+        }
+        .encode()
+    }
+
+    /// A context from its saved text.
+    pub(crate) fn restore(client: &Arc<Client>, text: &str) -> Result<Arc<Session>, Error> {
+        let saved = Saved::decode(text)?;
+        let clock = &*client.world.clock;
+        let check = |url: &str| {
+            client
+                .trust
+                .check(url)
+                .map_err(|why| Error::with_text(Status::UntrustedUrl, why.0))
+        };
+        let urls = ContextUrls {
+            process: check(&saved.process_url)?,
+            fallback: check(&saved.fallback_url)?,
+        };
+        let level = |level: u8| Confidence::new(level.into()).map_err(|_| damaged());
+        let (warning, pause) = (level(saved.warning_level)?, level(saved.pause_level)?);
+        let passed = Passed::between(&saved, clock);
+        let age = Duration::from_millis(saved.age_ms).saturating_add(passed.for_age);
+        if age > MAX_WAIT {
+            return Err(Error::local(Status::ContextLost).retry_after(Due::Never));
+        }
+        let mut state = State::new(urls, client.config.interval_sec, clock);
+        state.born = Born::with_age(age, clock);
+        saved.fill(&mut state, passed.for_wait, clock.now())?;
+        Ok(Session::enlisted(client, state, warning, pause))
+    }
+}
+
+fn damaged() -> Error {
+    Error::with_text(
+        Status::Argument,
+        "the saved context is damaged or not complete",
+    )
+}
+
+/// How much time went by between save and restore, as far as that can be known.
+struct Passed {
+    /// Only what is certain: none where the device was restarted.
+    for_wait: Duration,
+    /// The boot clock, else the wall clock if it moved forward, else nothing.
+    for_age: Duration,
+}
+
+impl Passed {
+    fn between(saved: &Saved, clock: &dyn Clock) -> Passed {
+        let same_boot = saved.boot_id.is_some() && saved.boot_id == clock.boot_id();
+        let boot = saved
+            .saved_boot_ms
+            .zip(clock.since_boot())
+            .filter(|_| same_boot);
+        let boot = boot.and_then(|(then, now)| now.checked_sub(Duration::from_millis(then)));
+        let wall = clock.wall_ms().saturating_sub(saved.saved_wall_ms);
+        let wall = Duration::from_millis(u64::try_from(wall).unwrap_or(0));
+        Passed {
+            for_wait: boot.unwrap_or_default(),
+            for_age: boot.unwrap_or(wall),
+        }
+    }
+}
+
+impl Saved {
+    fn fill(&self, state: &mut State, passed: Duration, now: Duration) -> Result<(), Error> {
+        let ago = |ms: u64| now.saturating_sub(Duration::from_millis(ms).saturating_add(passed));
+        state.track = Track {
+            using_fallback: self.using_fallback,
+            throttled: self.throttled,
+            rejected: self.rejected,
+            unusable: Row {
+                count: self.unusable.0,
+                since: ago(self.unusable.1),
+            },
+            fallback_failing: Row {
+                count: self.fallback_failing.0,
+                since: ago(self.fallback_failing.1),
+            },
+        };
+        state.edges = Edges {
+            warned: self.warned,
+            paused: self.paused,
+            last_warning: self.last_warning_age_ms.map(ago),
+        };
+        let frame = |(len, hash): (usize, u64)| Digest { len, hash };
+        state.last_frame = self.last_frame.map(frame);
+        state.rejected_frames = self
+            .rejected_frames
+            .iter()
+            .copied()
+            .map(frame)
+            .take(MAX_REJECTED)
+            .collect();
+        state.renewals = self
+            .renewal_ages_ms
+            .iter()
+            .take(MAX_RENEWALS)
+            .map(|age| ago(*age))
+            .collect();
+        state.lost = self.lost;
+        state.calls = self.calls;
+        state.last_quality = self.last_quality.min(10);
+        state.last_status = Status::from_code(self.last_status).ok_or_else(damaged)?;
+        self.fill_pacing(state, passed, now)
+    }
+
+    /// The rest of the wait, and at least the last minimum: what was called between save and
+    /// restore, nobody knows.
+    fn fill_pacing(&self, state: &mut State, passed: Duration, now: Duration) -> Result<(), Error> {
+        state.host_override = self
+            .host_sec
+            .map(check_interval)
+            .transpose()
+            .map_err(|_| damaged())?;
+        let host_sec = state.host_override.unwrap_or(state.pacing.host_sec);
+        let valid = |sec: &u32| check_interval(*sec).is_ok() && *sec > 0;
+        let interval = match (self.minimum, self.recommended) {
+            (None, None) => None,
+            (Some(minimum), Some(recommended)) if valid(&minimum) && valid(&recommended) => {
+                Some(Interval {
+                    minimum,
+                    recommended,
+                })
+            }
+            _ => return Err(damaged()),
+        };
+        let least = interval.map_or(DEFAULT_INTERVAL_SEC, |last| last.minimum);
+        let rest = Duration::from_millis(self.wait_ms)
+            .saturating_sub(passed)
+            .min(MAX_WAIT);
+        state.pacing = Pacing {
+            interval,
+            faster: self.faster,
+            defaulted: self.defaulted,
+            failures: self.failures,
+            due_at: now.saturating_add(rest.max(Duration::from_secs(least.into()))),
+            ..Pacing::new(now, host_sec)
+        };
+        Ok(())
+    }
+}

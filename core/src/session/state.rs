@@ -1,0 +1,158 @@
+//! What a session remembers.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::acting::Edges;
+use crate::cancel::CancelToken;
+use crate::clock::Clock;
+use crate::error::{Error, Status};
+use crate::frame::Digest;
+use crate::pacing::{MAX_WAIT, Pacing};
+use crate::policy::Track;
+use crate::trust::TrustedUrl;
+use crate::wire::ContextUrls;
+
+use super::{MAX_RENEWALS, RENEWAL_WINDOW};
+
+/// How many rejected frames are known again.
+pub(super) const MAX_REJECTED: usize = 8;
+
+/// When a context was created, on a clock that counts suspend where there is one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Born {
+    /// Its age at the two readings below.
+    pub(super) age: Duration,
+    pub(super) since_boot: Option<Duration>,
+    pub(super) now: Duration,
+}
+
+impl Born {
+    pub(super) fn with_age(age: Duration, clock: &dyn Clock) -> Born {
+        Born {
+            age,
+            since_boot: clock.since_boot(),
+            now: clock.now(),
+        }
+    }
+
+    fn age(&self, clock: &dyn Clock) -> Duration {
+        let passed = match (clock.since_boot(), self.since_boot) {
+            (Some(now), Some(then)) => now.saturating_sub(then),
+            _ => clock.now().saturating_sub(self.now),
+        };
+        self.age.saturating_add(passed)
+    }
+}
+
+pub(super) struct State {
+    pub(super) urls: ContextUrls,
+    pub(super) born: Born,
+    pub(super) pacing: Pacing,
+    pub(super) track: Track,
+    pub(super) edges: Edges,
+    /// The interval set on this context itself, if any.
+    pub(super) host_override: Option<u32>,
+    /// The call or wait that occupies this context.
+    pub(super) in_flight: Option<CancelToken>,
+    /// Whether that is a process call.
+    pub(super) processing: bool,
+    /// The service no longer has this context.
+    pub(super) lost: bool,
+    /// The handle is gone.
+    pub(super) closed: bool,
+    pub(super) last_frame: Option<Digest>,
+    pub(super) rejected_frames: VecDeque<Digest>,
+    pub(super) renewals: VecDeque<Duration>,
+    pub(super) calls: u64,
+    pub(super) last_quality: u8,
+    pub(super) last_status: Status,
+    pub(super) last_error: Option<Error>,
+}
+
+impl State {
+    pub(super) fn new(urls: ContextUrls, host_sec: u32, clock: &dyn Clock) -> State {
+        State {
+            urls,
+            born: Born::with_age(Duration::ZERO, clock),
+            pacing: Pacing::new(clock.now(), host_sec),
+            track: Track::default(),
+            edges: Edges::default(),
+            host_override: None,
+            in_flight: None,
+            processing: false,
+            lost: false,
+            closed: false,
+            last_frame: None,
+            rejected_frames: VecDeque::new(),
+            renewals: VecDeque::new(),
+            calls: 0,
+            last_quality: 0,
+            last_status: Status::Ok,
+            last_error: None,
+        }
+    }
+
+    /// Where the next frame goes.
+    pub(super) fn url(&self) -> &TrustedUrl {
+        if self.track.using_fallback {
+            &self.urls.fallback
+        } else {
+            &self.urls.process
+        }
+    }
+
+    pub(super) fn age(&self, clock: &dyn Clock) -> Duration {
+        self.born.age(clock)
+    }
+
+    /// Whether the service dropped this context, or did so by its age.
+    pub(super) fn is_lost(&self, clock: &dyn Clock) -> bool {
+        self.lost || self.age(clock) > MAX_WAIT
+    }
+
+    /// Whether the service could not decode exactly these bytes before. Reads them only when a
+    /// rejected frame had their length.
+    pub(super) fn was_rejected(&self, jpeg: &[u8]) -> bool {
+        let maybe = self
+            .rejected_frames
+            .iter()
+            .any(|digest| digest.len == jpeg.len());
+        maybe && self.rejected_frames.contains(&Digest::of(jpeg))
+    }
+
+    pub(super) fn reject(&mut self, digest: Digest) {
+        if self.rejected_frames.contains(&digest) {
+            return;
+        }
+        if self.rejected_frames.len() == MAX_REJECTED {
+            self.rejected_frames.pop_front();
+        }
+        self.rejected_frames.push_back(digest);
+    }
+
+    /// How long until another renewal is allowed.
+    pub(super) fn until_renewal(&self, now: Duration) -> Duration {
+        match self.renewals.iter().rev().nth(MAX_RENEWALS - 1) {
+            Some(third_last) => third_last
+                .saturating_add(RENEWAL_WINDOW)
+                .saturating_sub(now),
+            None => Duration::ZERO,
+        }
+    }
+
+    /// A new context took this one's place.
+    pub(super) fn renewed(&mut self, urls: ContextUrls, clock: &dyn Clock) {
+        self.urls = urls;
+        self.born = Born::with_age(Duration::ZERO, clock);
+        self.track = Track {
+            rejected: self.track.rejected,
+            ..Track::default()
+        };
+        self.lost = false;
+        if self.renewals.len() == MAX_RENEWALS {
+            self.renewals.pop_front();
+        }
+        self.renewals.push_back(clock.now());
+    }
+}
