@@ -1,0 +1,367 @@
+/* watch: watches one print through a folder or a snapshot file.
+ *
+ * One line per verdict; a command when a warning or a pause rises, once per episode. It keeps
+ * going through every error that time can mend, and stops on Ctrl-C at once, whatever is in
+ * flight. Try it against oe-process-server:
+ *
+ *     watch --endpoint http://127.0.0.1:8674 --on-pause 'echo pausing' /run/camera/snapshot.jpg
+ *
+ * POSIX. Build: see the Makefile beside this file.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <oe_process.h>
+
+enum { MAX_IMAGE = 6291456, MAX_PATH = 4096 };
+
+typedef struct settings {
+    const char *path, *endpoint, *ca_file, *on_warning, *on_pause, *state_file;
+    uint32_t interval_sec;
+    int32_t warning_confidence, pause_confidence;
+    int replay, verbose;
+} settings;
+
+/* What the signal thread needs. The handles are plain numbers to the library: using one that is
+ * not there yet, or no longer, is an error status and nothing worse. */
+static atomic_int stopping;
+static _Atomic(oe_client *) the_client;
+static _Atomic(oe_context *) the_context;
+
+/* ---- stopping: signals go to one thread that waits for them, so no handler ever runs ---- */
+
+static void *wait_for_signal(void *signals)
+{
+    int which = 0;
+    sigwait(signals, &which);
+    atomic_store(&stopping, 1);
+    oe_client_cancel(atomic_load(&the_client));
+    oe_context_cancel(atomic_load(&the_context));
+    return NULL;
+}
+
+static int listen_for_signals(sigset_t *signals)
+{
+    pthread_t thread;
+    sigemptyset(signals);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGTERM);
+    if (pthread_sigmask(SIG_BLOCK, signals, NULL) != 0) return -1;
+    if (pthread_create(&thread, NULL, wait_for_signal, signals) != 0) return -1;
+    return pthread_detach(thread);
+}
+
+static void nap(uint32_t ms)
+{
+    const struct timespec slice = { 0, 50 * 1000000L };
+    for (uint32_t slept = 0; slept < ms && !atomic_load(&stopping); slept += 50)
+        nanosleep(&slice, NULL);
+}
+
+/* ---- frames ---- */
+
+typedef struct frame {
+    uint8_t *bytes;
+    size_t len;
+    int64_t captured_unix_ms; /* 0: now */
+} frame;
+
+static int is_jpeg_name(const struct dirent *entry)
+{
+    const char *dot = strrchr(entry->d_name, '.');
+    return entry->d_name[0] != '.' && dot &&
+           (!strcmp(dot, ".jpg") || !strcmp(dot, ".jpeg") || !strcmp(dot, ".JPG"));
+}
+
+static int64_t modified_ms(const struct stat *info)
+{
+    return (int64_t)info->st_mtim.tv_sec * 1000 + info->st_mtim.tv_nsec / 1000000;
+}
+
+/* The newest picture of a folder, or with `replay` the n-th in the order of names. */
+static int pick_from_folder(const settings *set, size_t n, char *path, size_t cap)
+{
+    struct dirent **names = NULL;
+    int count = scandir(set->path, &names, is_jpeg_name, alphasort), found = -1;
+    int64_t newest = INT64_MIN;
+    char candidate[MAX_PATH];
+    for (int i = 0; i < count; i++) {
+        struct stat info;
+        snprintf(candidate, sizeof candidate, "%s/%s", set->path, names[i]->d_name);
+        int wanted = set->replay ? (size_t)i == n
+                                 : stat(candidate, &info) == 0 && modified_ms(&info) >= newest;
+        if (wanted) {
+            if (!set->replay) newest = modified_ms(&info);
+            snprintf(path, cap, "%s", candidate);
+            found = 0;
+        }
+        free(names[i]);
+    }
+    free(names);
+    return found;
+}
+
+/* 0: a frame; 1: a replay has come to its end; -1: none at the moment. */
+static int grab(const settings *set, size_t n, frame *out)
+{
+    char path[MAX_PATH];
+    struct stat info;
+    if (stat(set->path, &info) != 0) return -1;
+    if (!S_ISDIR(info.st_mode)) snprintf(path, sizeof path, "%s", set->path);
+    else if (pick_from_folder(set, n, path, sizeof path) != 0) return set->replay ? 1 : -1;
+
+    FILE *file = fopen(path, "rb");
+    if (!file) return -1;
+    /* One byte more than is allowed, so that the library sees that it is too much. */
+    out->len = fread(out->bytes, 1, MAX_IMAGE + 1, file);
+    int bad = ferror(file) || fstat(fileno(file), &info) != 0;
+    fclose(file);
+    out->captured_unix_ms = set->replay || bad ? 0 : modified_ms(&info);
+    return bad || out->len == 0 ? -1 : 0;
+}
+
+/* ---- what is shown and done ---- */
+
+static void stamp(char *buf, size_t cap)
+{
+    time_t now = time(NULL);
+    struct tm local;
+    if (!localtime_r(&now, &local) || strftime(buf, cap, "%H:%M:%S", &local) == 0) buf[0] = '\0';
+}
+
+static void show(const oe_result *r)
+{
+    char at[16];
+    stamp(at, sizeof at);
+    printf("%-8s  quality %2" PRId32 "  %-32s  score %3" PRId32 "  next %3" PRIu32 " s %s%s%s%s%s%s%s\n", at,
+           r->print_quality, oe_quality_text(r->print_quality), r->score,
+           (r->next_due_ms + 999) / 1000, r->warning_suggested ? " warning" : "",
+           r->pause_suggested ? " pause" : "", r->flags & OE_RESULT_WARNING_EDGE ? " [WARN NOW]" : "",
+           r->flags & OE_RESULT_PAUSE_EDGE ? " [PAUSE NOW]" : "",
+           r->flags & OE_RESULT_FALLBACK ? " fallback" : "",
+           r->flags & OE_RESULT_REPEATED_FRAME ? " same-frame" : "",
+           r->flags & OE_RESULT_LATE ? " late" : "");
+    fflush(stdout);
+}
+
+static void complain(const char *what, oe_status status)
+{
+    char at[16];
+    oe_error error;
+    oe_error_init(&error, sizeof error);
+    oe_last_error(&error);
+    stamp(at, sizeof at);
+    printf("%-8s  %s: %s: %s\n", at, what, oe_status_name(status),
+           error.status == status ? error.text : oe_status_text(status));
+    fflush(stdout);
+}
+
+static void run(const char *what, const char *command)
+{
+    if (!command) return;
+    int code = system(command);
+    if (code != 0) printf("          the %s command ended with %d\n", what, code);
+    fflush(stdout);
+}
+
+static void on_log(void *user_data, int32_t level, const char *text)
+{
+    (void)user_data;
+    printf("          log %" PRId32 ": %s\n", level, text);
+    fflush(stdout);
+}
+
+/* The context in a file, replaced as a whole: a crash loses nothing that was saved before. */
+static void save(const settings *set, oe_context *context)
+{
+    char text[8193], temporary[MAX_PATH];
+    size_t needed = 0;
+    if (!set->state_file || oe_context_save(context, text, sizeof text, &needed) != OE_OK) return;
+    snprintf(temporary, sizeof temporary, "%s.new", set->state_file);
+    FILE *file = fopen(temporary, "wb");
+    if (!file) return;
+    int bad = fwrite(text, 1, needed, file) != needed;
+    bad |= fclose(file) != 0;
+    if (bad || rename(temporary, set->state_file) != 0) remove(temporary);
+}
+
+static oe_status restore(const settings *set, oe_client *client, oe_context **context)
+{
+    char text[8193];
+    FILE *file = set->state_file ? fopen(set->state_file, "rb") : NULL;
+    if (!file) return OE_ERR_ARGUMENT;
+    size_t len = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[len] = '\0';
+    return oe_context_restore(client, text, context);
+}
+
+/* ---- the loop ---- */
+
+/* A context, however long it takes. Gives up only where waiting cannot help. */
+static oe_status begin(const settings *set, oe_client *client, oe_context **context)
+{
+    oe_status status = restore(set, client, context);
+    while (status != OE_OK && !atomic_load(&stopping)) {
+        status = oe_context_create(client, set->warning_confidence, set->pause_confidence, context);
+        if (status == OE_OK) break;
+        if (status != OE_NOT_DUE) complain("create", status);
+        if (status < 0 && !oe_status_is_retryable(status)) return status;
+        uint32_t wait_ms = 1000;
+        oe_client_create_due_in_ms(client, &wait_ms);
+        nap(wait_ms < 1000 ? 1000 : wait_ms);
+    }
+    return atomic_load(&stopping) ? OE_CANCELLED : status;
+}
+
+/* What a failed call asks for, by its status alone. 0: go on; -1: end. */
+static int recover(oe_client *client, oe_context *context, oe_status status)
+{
+    if (status == OE_CANCELLED || status == OE_NOT_DUE) return 0;
+    complain("process", status);
+    if (status == OE_ERR_CONTEXT_LOST) {
+        oe_status renewed = oe_context_renew(context);
+        if (renewed != OE_OK && renewed != OE_NOT_DUE) complain("renew", renewed);
+        if (renewed != OE_OK) nap(20000);
+    } else if (status <= OE_ERR_INVALID_API_KEY && status >= OE_ERR_FREE_LIMIT) {
+        /* Someone has to mend the account; a free check now and then sees when they did. */
+        nap(600000);
+        if (!atomic_load(&stopping)) oe_client_check_key(client);
+    } else if (status == OE_ERR_NOT_JPEG || status == OE_ERR_IMAGE_TOO_LARGE ||
+               status == OE_ERR_STALE_FRAME || status == OE_ERR_IMAGE_REJECTED) {
+        nap(1000); /* the camera; the next frame may be better */
+    } else if (status == OE_ERR_ARGUMENT || status == OE_ERR_HANDLE || status == OE_ERR_ABI) {
+        return -1; /* a mistake in this program */
+    }
+    return 0; /* everything else: the library paces the next try */
+}
+
+static int watch(const settings *set, oe_client *client, oe_context *context, frame *picture)
+{
+    for (size_t n = 0; !atomic_load(&stopping);) {
+        oe_status status = oe_context_wait_due(context);
+        if (status == OE_OK) {
+            int got = grab(set, n, picture);
+            if (got == 1) return 0;
+            if (got == -1) {
+                nap(1000);
+                continue;
+            }
+            oe_result result = OE_RESULT_INIT;
+            status = oe_process_jpeg_at(context, picture->bytes, picture->len,
+                                        picture->captured_unix_ms, &result);
+            save(set, context);
+            if (status == OE_OK) {
+                n++;
+                show(&result);
+                if (result.flags & OE_RESULT_WARNING_EDGE) run("warning", set->on_warning);
+                if (result.flags & OE_RESULT_PAUSE_EDGE) run("pause", set->on_pause);
+                continue;
+            }
+        }
+        if (recover(client, context, status) != 0) return 1;
+    }
+    return 0;
+}
+
+/* ---- setting up ---- */
+
+static int usage(FILE *to)
+{
+    fputs("usage: watch [options] FOLDER|SNAPSHOT.jpg\n"
+          "  --endpoint URL       a self-hosted service (http is allowed then)\n"
+          "  --ca FILE            trust these certificates (PEM) instead of the bundled ones\n"
+          "  --interval SEC       call every SEC seconds, where the service allows it\n"
+          "  --warning N          warning confidence, 1 (soonest) to 5 (only when certain)\n"
+          "  --pause N            pause confidence, likewise\n"
+          "  --on-warning CMD     run once when a warning rises\n"
+          "  --on-pause CMD       run once when the print should be paused\n"
+          "  --state FILE         keep the context there, to continue after a restart\n"
+          "  --replay             the folder's pictures in the order of their names, then end\n"
+          "  --verbose            show the library's log\n"
+          "The API key is read from the environment variable OE_API_KEY.\n", to);
+    return to == stdout ? 0 : 2;
+}
+
+static int parse(int argc, char **argv, settings *set)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *name = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (!strcmp(name, "--help")) return usage(stdout), -1;
+        if (!strcmp(name, "--replay")) set->replay = 1;
+        else if (!strcmp(name, "--verbose")) set->verbose = 1;
+        else if (name[0] != '-') set->path = name;
+        else if (!value) return usage(stderr);
+        else {
+            i++;
+            if (!strcmp(name, "--endpoint")) set->endpoint = value;
+            else if (!strcmp(name, "--ca")) set->ca_file = value;
+            else if (!strcmp(name, "--interval")) set->interval_sec = (uint32_t)strtoul(value, NULL, 10);
+            else if (!strcmp(name, "--warning")) set->warning_confidence = (int32_t)strtol(value, NULL, 10);
+            else if (!strcmp(name, "--pause")) set->pause_confidence = (int32_t)strtol(value, NULL, 10);
+            else if (!strcmp(name, "--on-warning")) set->on_warning = value;
+            else if (!strcmp(name, "--on-pause")) set->on_pause = value;
+            else if (!strcmp(name, "--state")) set->state_file = value;
+            else return usage(stderr);
+        }
+    }
+    return set->path ? 0 : usage(stderr);
+}
+
+static oe_status configure(const settings *set, oe_options *options)
+{
+    oe_status status = oe_options_set_user_agent(options, "watch-example");
+    if (status == OE_OK) status = oe_options_set_api_key(options, getenv("OE_API_KEY"));
+    if (status == OE_OK && set->endpoint) {
+        status = oe_options_set_endpoint(options, set->endpoint);
+        if (status == OE_OK) status = oe_options_set_allow_http(options, 1);
+    }
+    if (status == OE_OK && set->ca_file) status = oe_options_set_ca_file(options, set->ca_file);
+    if (status == OE_OK) status = oe_options_set_interval_sec(options, set->interval_sec);
+    if (status == OE_OK && set->verbose)
+        status = oe_options_set_log(options, OE_LOG_DEBUG, on_log, NULL, NULL);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    settings set = { 0 };
+    sigset_t signals;
+    int wrong = parse(argc, argv, &set);
+    if (wrong) return wrong < 0 ? 0 : wrong;
+
+    frame picture = { malloc(MAX_IMAGE + 1), 0, 0 };
+    if (!picture.bytes || listen_for_signals(&signals) != 0) return 1;
+
+    oe_client *client = NULL;
+    oe_context *context = NULL;
+    oe_options *options = oe_options_new();
+    oe_status status = configure(&set, options);
+    if (status == OE_OK) status = oe_client_new(options, &client);
+    oe_options_free(options);
+    if (status != OE_OK) complain("set-up", status);
+
+    int code = 1;
+    if (status == OE_OK) {
+        atomic_store(&the_client, client);
+        status = begin(&set, client, &context);
+        atomic_store(&the_context, context);
+        if (status == OE_OK) code = watch(&set, client, context, &picture);
+        else if (status == OE_CANCELLED) code = 0;
+    }
+    oe_context_free(context);
+    oe_client_free(client);
+    free(picture.bytes);
+    return code;
+}
