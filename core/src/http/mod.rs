@@ -1,61 +1,52 @@
 //! The real transport: HTTP/1.1 by ureq over sockets and TLS of our own.
+//!
+//! ureq speaks HTTP and keeps the pool. Everything that can block is here, so that one deadline
+//! and one cancel token rule it all: names ([`resolve`]), connections ([`connect`]), bytes
+//! ([`conn`]). ureq hands a connector and a transport nothing of the call they serve, but runs
+//! them on the caller's thread; [`call`] keeps the call in flight there.
 
+mod call;
+mod conn;
+mod connect;
+mod head;
+mod proxy;
+mod resolve;
+mod roots;
+mod socket;
+
+use std::io::Read;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ureq::config::AutoHeaderValue;
+use ureq::http::{HeaderValue, Response, header};
+use ureq::{Agent, Body, SendBody};
+use zeroize::Zeroizing;
 
 use crate::clock::Spawn;
 use crate::error::Error;
+use crate::key::ApiKey;
 use crate::log::Log;
-use crate::transport::{Exchange, Request, Transport};
+use crate::transport::{Exchange, Failure, MAX_REPLY_BODY, Reply, ReplyBody, Request, Transport};
 
-/// The certificates a service's certificate must lead to.
-#[derive(Clone, Debug, Default)]
-pub enum Roots {
-    /// Mozilla's roots, compiled in.
-    #[default]
-    Bundled,
-    /// These, in DER.
-    Given(Arc<Vec<Vec<u8>>>),
-}
+use call::Call;
+use connect::{NoResolver, SocketConnector};
+use resolve::Resolver;
 
-impl Roots {
-    /// The system's store, read now.
-    ///
-    /// # Errors
-    /// `OE_ERR_ARGUMENT` when there is none or it holds no usable certificate.
-    pub fn system() -> Result<Roots, Error> {
-        todo!()
-    }
+pub use proxy::Proxy;
+pub use roots::Roots;
 
-    /// Certificates from PEM text.
-    ///
-    /// # Errors
-    /// `OE_ERR_ARGUMENT` when there is no certificate in it or one is damaged.
-    pub fn pem(_pem: &[u8]) -> Result<Roots, Error> {
-        todo!()
-    }
-}
-
-/// An HTTP proxy that is asked to CONNECT. `Debug` shows host and port alone.
-#[derive(Clone, Debug)]
-pub struct Proxy {}
-
-impl Proxy {
-    /// From `http://[user:password@]host:port`.
-    ///
-    /// # Errors
-    /// `OE_ERR_ARGUMENT` for any other text.
-    pub fn parse(_url: &str) -> Result<Proxy, Error> {
-        todo!()
-    }
-
-    /// From `HTTPS_PROXY`/`https_proxy` and `NO_PROXY`/`no_proxy` as they are now; `None` when unset.
-    ///
-    /// # Errors
-    /// `OE_ERR_ARGUMENT` when set to something that is no proxy URL.
-    pub fn from_env() -> Result<Option<Proxy>, Error> {
-        todo!()
-    }
-}
+/// Connections kept while idle; a farm needs as many as it has calls in flight.
+const MAX_IDLE: usize = 64;
+/// How long a connection may idle and still be used: servers close them without a word, and the
+/// sooner one is given up the fewer calls are lost that way.
+const MAX_IDLE_AGE: Duration = Duration::from_millis(4_900);
+/// The most that the header block of an answer may take, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
+/// How much longer the body of a refusal may take: its status has already decided.
+const REFUSAL_GRACE: Duration = Duration::from_secs(5);
 
 /// What an [`HttpTransport`] is made of.
 #[derive(Clone)]
@@ -73,20 +64,207 @@ pub struct HttpConfig {
 }
 
 /// HTTP/1.1 over a pool of connections.
-pub struct HttpTransport {}
+pub struct HttpTransport {
+    agent: Agent,
+    log: Log,
+}
 
 impl HttpTransport {
     /// No network yet.
     ///
     /// # Errors
     /// `OE_ERR_ARGUMENT` when the roots cannot be used.
-    pub fn new(_config: HttpConfig) -> Result<HttpTransport, Error> {
-        todo!()
+    pub fn new(config: HttpConfig) -> Result<HttpTransport, Error> {
+        let resolver = Resolver::new(Arc::clone(&config.spawn));
+        HttpTransport::with_resolver(config, resolver)
+    }
+
+    fn with_resolver(config: HttpConfig, resolver: Resolver) -> Result<HttpTransport, Error> {
+        let connector = SocketConnector::new(&config, resolver)?;
+        let settings = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .user_agent(config.user_agent)
+            .accept("application/json")
+            .accept_encoding(AutoHeaderValue::None)
+            .max_idle_connections(MAX_IDLE)
+            .max_idle_connections_per_host(MAX_IDLE)
+            .max_idle_age(MAX_IDLE_AGE)
+            .max_response_header_size(MAX_HEAD)
+            .build();
+        Ok(HttpTransport {
+            agent: Agent::with_parts(settings, connector, NoResolver),
+            log: config.log,
+        })
+    }
+
+    fn run(&self, request: &Request<'_>, call: &Rc<Call>) -> Result<Reply, Failure> {
+        let mut body = Slices {
+            parts: request.body,
+        };
+        let message = message(request, &mut body).ok_or(Failure::Io)?;
+        match self.agent.run(message) {
+            Ok(response) => Ok(read(response, call)),
+            Err(error) => {
+                let failure = call.failure().unwrap_or(match error {
+                    ureq::Error::Timeout(_) => Failure::Timeout,
+                    _ => Failure::Io,
+                });
+                // The connection broke inside the header block of an answer whose status is known.
+                match call.status_seen() {
+                    Some(status) if failure != Failure::Cancelled => {
+                        Ok(reply(status, ReplyBody::Broken(Vec::new(), failure)))
+                    }
+                    _ => Err(failure),
+                }
+            }
+        }
     }
 }
 
 impl Transport for HttpTransport {
-    fn exchange(&self, _request: &Request<'_>) -> Exchange {
-        todo!()
+    fn exchange(&self, request: &Request<'_>) -> Exchange {
+        let call = Rc::new(Call::new(request));
+        let entered = call::enter(&call);
+        let socket = call.socket_slot();
+        let hook = request.cancel.on_cancel(move || socket.shut_down());
+        let outcome = self.run(request, &call);
+        drop(hook);
+        drop(entered);
+        let exchange = call.finish(outcome);
+        self.log.debug(format_args!(
+            "{}: {} in {} ms, {} bytes out, {} in{}",
+            request.url.origin().host,
+            match &exchange.outcome {
+                Ok(reply) => format!("HTTP {}", reply.status),
+                Err(failure) => format!("{failure:?}"),
+            },
+            call.elapsed().as_millis(),
+            exchange.bytes_sent,
+            exchange.bytes_received,
+            if exchange.reused {
+                ", kept connection"
+            } else {
+                ""
+            },
+        ));
+        exchange
+    }
+}
+
+impl std::fmt::Debug for HttpTransport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HttpTransport")
+    }
+}
+
+/// The request as ureq takes it; `None` when the URL reads differently here than where it was
+/// checked.
+fn message<'a>(
+    request: &Request<'_>,
+    body: &'a mut Slices<'_>,
+) -> Option<ureq::http::Request<SendBody<'a>>> {
+    let uri: ureq::http::Uri = request.url.as_str().parse().ok()?;
+    let origin = request.url.origin();
+    let scheme = if origin.https { "https" } else { "http" };
+    let port = uri
+        .port_u16()
+        .unwrap_or(if origin.https { 443 } else { 80 });
+    let same = uri.scheme_str() == Some(scheme)
+        && uri
+            .host()
+            .is_some_and(|host| host.eq_ignore_ascii_case(&origin.host))
+        && port == origin.port;
+    if !same {
+        return None;
+    }
+    let mut builder = ureq::http::Request::post(uri)
+        .header(header::CONTENT_TYPE, request.content_type)
+        .header(header::CONTENT_LENGTH, request.body_len());
+    if let Some(key) = request.key {
+        builder = builder.header("X-API-Key", key_header(key)?);
+    }
+    builder.body(SendBody::from_reader(body)).ok()
+}
+
+/// The key as a header value whose memory is overwritten when the request is gone.
+fn key_header(key: &ApiKey) -> Option<HeaderValue> {
+    let bytes = Bytes::from_owner(Zeroizing::new(key.expose().as_bytes().to_vec()));
+    let mut value = HeaderValue::from_maybe_shared(bytes).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The body, from where its parts lie.
+struct Slices<'a> {
+    parts: [&'a [u8]; 3],
+}
+
+impl Read for Slices<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let mut filled = 0;
+        for part in &mut self.parts {
+            filled += part.read(&mut buf[filled..])?;
+        }
+        Ok(filled)
+    }
+}
+
+fn reply(status: u16, body: ReplyBody) -> Reply {
+    Reply {
+        status,
+        retry_after: Vec::new(),
+        date: None,
+        body,
+    }
+}
+
+fn read(mut response: Response<Body>, call: &Rc<Call>) -> Reply {
+    let status = response.status().as_u16();
+    if !response.status().is_success() {
+        call.hurry(REFUSAL_GRACE);
+    }
+    let headers = response.headers();
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    let retry_after = headers
+        .get_all(header::RETRY_AFTER)
+        .iter()
+        .filter_map(text)
+        .collect();
+    let date = headers.get(header::DATE).and_then(text);
+    let encoded = headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .any(|value| {
+            !value.as_bytes().eq_ignore_ascii_case(b"identity") && !value.as_bytes().is_empty()
+        });
+    let body = if encoded {
+        ReplyBody::Encoded
+    } else {
+        read_body(response.body_mut(), call)
+    };
+    Reply {
+        retry_after,
+        date,
+        ..reply(status, body)
+    }
+}
+
+fn read_body(body: &mut Body, call: &Rc<Call>) -> ReplyBody {
+    let mut reader = body.as_reader();
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 4_096];
+    loop {
+        match reader.read(&mut chunk) {
+            Ok(0) => return ReplyBody::Whole(bytes),
+            Ok(n) if bytes.len() + n > MAX_REPLY_BODY => {
+                bytes.extend_from_slice(&chunk[..MAX_REPLY_BODY - bytes.len()]);
+                return ReplyBody::TooLong(bytes);
+            }
+            Ok(n) => bytes.extend_from_slice(&chunk[..n]),
+            Err(_) => return ReplyBody::Broken(bytes, call.failure().unwrap_or(Failure::Io)),
+        }
     }
 }

@@ -1,0 +1,294 @@
+//! An HTTP proxy that is asked to CONNECT.
+
+use std::fmt;
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use percent_encoding::percent_decode_str;
+use rustix::event::PollFlags;
+use zeroize::Zeroizing;
+
+use super::call::Call;
+use super::head::{self, Head};
+use super::socket::{Tcp, classify};
+use crate::error::{Error, Status};
+use crate::transport::Failure;
+use crate::trust::{Origin, Trust};
+
+/// The longest answer of a proxy that is read, in bytes.
+const MAX_ANSWER: usize = 16 * 1024;
+
+/// An HTTP proxy that is asked to CONNECT. `Debug` shows host and port alone.
+#[derive(Clone)]
+pub struct Proxy {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    origin: Origin,
+    /// The value of `Proxy-Authorization`.
+    authorization: Option<Zeroizing<String>>,
+    exceptions: Vec<Exception>,
+}
+
+/// One entry of `NO_PROXY`.
+#[derive(Debug, PartialEq, Eq)]
+struct Exception {
+    /// Without a leading dot; `*` is every host.
+    host: String,
+    port: Option<u16>,
+}
+
+impl Exception {
+    fn parse(text: &str) -> Option<Exception> {
+        let text = text
+            .trim()
+            .trim_start_matches("*.")
+            .trim_start_matches('.')
+            .to_ascii_lowercase();
+        if text.is_empty() {
+            return None;
+        }
+        let port = text
+            .rsplit_once(':')
+            .filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
+        match port.map(|(host, port)| (host, port.parse())) {
+            Some((host, Ok(port))) => Some(Exception {
+                host: host.to_owned(),
+                port: Some(port),
+            }),
+            _ => Some(Exception {
+                host: text,
+                port: None,
+            }),
+        }
+    }
+
+    fn covers(&self, origin: &Origin) -> bool {
+        if self.port.is_some_and(|port| port != origin.port) {
+            return false;
+        }
+        let bare = origin.host.trim_matches(['[', ']']);
+        let below = || {
+            origin
+                .host
+                .strip_suffix(&self.host)
+                .is_some_and(|rest| rest.ends_with('.'))
+        };
+        self.host == "*" || self.host.trim_matches(['[', ']']) == bare || below()
+    }
+}
+
+impl Proxy {
+    /// From `http://[user:password@]host:port`.
+    ///
+    /// # Errors
+    /// `OE_ERR_ARGUMENT` for any other text.
+    pub fn parse(url: &str) -> Result<Proxy, Error> {
+        Proxy::with_exceptions(url, Vec::new())
+    }
+
+    /// From `HTTPS_PROXY`/`https_proxy` and `NO_PROXY`/`no_proxy` as they are now; `None` when unset.
+    /// The lower-case names win, as with curl.
+    ///
+    /// # Errors
+    /// `OE_ERR_ARGUMENT` when set to something that is no proxy URL.
+    pub fn from_env() -> Result<Option<Proxy>, Error> {
+        let read = |lower: &str, upper: &str| {
+            let value = std::env::var(lower)
+                .or_else(|_| std::env::var(upper))
+                .ok()?;
+            let value = value.trim().to_owned();
+            (!value.is_empty()).then_some(value)
+        };
+        let Some(url) = read("https_proxy", "HTTPS_PROXY") else {
+            return Ok(None);
+        };
+        let exceptions = read("no_proxy", "NO_PROXY").unwrap_or_default();
+        let exceptions = exceptions
+            .split([',', ' '])
+            .filter_map(Exception::parse)
+            .collect();
+        let url = if url.contains("://") {
+            url
+        } else {
+            format!("http://{url}")
+        };
+        Proxy::with_exceptions(&url, exceptions).map(Some)
+    }
+
+    fn with_exceptions(url: &str, exceptions: Vec<Exception>) -> Result<Proxy, Error> {
+        let refuse = || {
+            let text = "the proxy is not http://[user:password@]host:port";
+            Error::with_text(Status::Argument, text)
+        };
+        let rest = url.strip_prefix("http://").ok_or_else(refuse)?;
+        let (credentials, host) = match rest.rsplit_once('@') {
+            Some((credentials, host)) => (Some(credentials), host),
+            None => (None, rest),
+        };
+        let base = Trust::endpoint(&format!("http://{host}")).map_err(|_| refuse())?;
+        let authorization = credentials.map(basic).transpose().map_err(|()| refuse())?;
+        let origin = base.create_url().origin().clone();
+        Ok(Proxy {
+            inner: Arc::new(Inner {
+                origin,
+                authorization,
+                exceptions,
+            }),
+        })
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.inner.origin.host
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.inner.origin.port
+    }
+
+    pub(super) fn applies_to(&self, origin: &Origin) -> bool {
+        !self
+            .inner
+            .exceptions
+            .iter()
+            .any(|exception| exception.covers(origin))
+    }
+
+    /// Asks the proxy for a way through to `target`.
+    pub(super) fn tunnel(
+        &self,
+        mut tcp: Tcp,
+        target: &Origin,
+        user_agent: &str,
+        call: &Call,
+    ) -> Result<Tcp, Failure> {
+        let at = format!("{}:{}", target.host, target.port);
+        let mut request = Zeroizing::new(format!(
+            "CONNECT {at} HTTP/1.1\r\nHost: {at}\r\nUser-Agent: {user_agent}\r\n"
+        ));
+        if let Some(authorization) = &self.inner.authorization {
+            request.push_str("Proxy-Authorization: ");
+            request.push_str(authorization);
+            request.push_str("\r\n");
+        }
+        request.push_str("\r\n");
+        let mut rest = request.as_bytes();
+        while !rest.is_empty() {
+            match tcp.write(rest) {
+                Ok(n) => rest = &rest[n..],
+                Err(error) => retry(&tcp, call, &error, PollFlags::OUT)?,
+            }
+        }
+        self.read_answer(&mut tcp, call)?;
+        Ok(tcp)
+    }
+
+    /// Reads byte by byte past the answer's head: what follows belongs to the service.
+    fn read_answer(&self, tcp: &mut Tcp, call: &Call) -> Result<(), Failure> {
+        let mut answer = Vec::new();
+        let mut byte = [0];
+        while answer.len() < MAX_ANSWER {
+            match tcp.read(&mut byte) {
+                Ok(0) => return Err(Failure::Proxy),
+                Ok(_) => answer.push(byte[0]),
+                Err(error) => retry(tcp, call, &error, PollFlags::IN)?,
+            }
+            if !answer.ends_with(b"\n\r\n") && !answer.ends_with(b"\n\n") {
+                continue;
+            }
+            match head::look(&answer) {
+                Head::Whole(status, _) if head::is_interim(status) => answer.clear(),
+                Head::Whole(200..=299, _) => return Ok(()),
+                _ => return Err(Failure::Proxy),
+            }
+        }
+        Err(Failure::Proxy)
+    }
+}
+
+fn retry(tcp: &Tcp, call: &Call, error: &std::io::Error, on: PollFlags) -> Result<(), Failure> {
+    match error.kind() {
+        std::io::ErrorKind::WouldBlock => tcp.wait(call, on).map(drop),
+        std::io::ErrorKind::Interrupted => Ok(()),
+        _ => Err(classify(error, Failure::Proxy)),
+    }
+}
+
+/// `user:password`, percent-encoded, as Basic credentials.
+fn basic(credentials: &str) -> Result<Zeroizing<String>, ()> {
+    let plain: Zeroizing<Vec<u8>> = Zeroizing::new(percent_decode_str(credentials).collect());
+    if plain.iter().any(u8::is_ascii_control) {
+        return Err(());
+    }
+    let plain = match plain.contains(&b':') {
+        true => plain,
+        false => Zeroizing::new([&plain, &b":"[..]].concat()),
+    };
+    let encoded = Zeroizing::new(BASE64_STANDARD.encode(&*plain));
+    Ok(Zeroizing::new(format!("Basic {}", *encoded)))
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proxy({}:{})", self.host(), self.port())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(url: &str) -> Origin {
+        Trust::endpoint(url).unwrap().create_url().origin().clone()
+    }
+
+    #[test]
+    fn proxies_are_http_with_a_host() {
+        let proxy = Proxy::parse("http://us%40er:p%3Aw@proxy.local:3128").unwrap();
+        assert_eq!((proxy.host(), proxy.port()), ("proxy.local", 3_128));
+        let authorization = proxy.inner.authorization.as_ref().unwrap();
+        assert_eq!(
+            **authorization,
+            format!("Basic {}", BASE64_STANDARD.encode("us@er:p:w"))
+        );
+        assert_eq!(format!("{proxy:?}"), "Proxy(proxy.local:3128)");
+        assert_eq!(Proxy::parse("http://proxy").unwrap().port(), 80);
+        for bad in [
+            "",
+            "proxy:1",
+            "https://p:1",
+            "socks5://p:1",
+            "http://",
+            "http://p:1/x",
+            "http://a%0d%0a@p:1",
+        ] {
+            assert_eq!(
+                Proxy::parse(bad).unwrap_err().status,
+                Status::Argument,
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn up_14_exceptions_match_at_label_borders() {
+        let covers = |entry: &str, url: &str| Exception::parse(entry).unwrap().covers(&origin(url));
+        assert!(covers("octoeverywhere.com", "https://a.octoeverywhere.com"));
+        assert!(covers(
+            ".octoeverywhere.com",
+            "https://a.octoeverywhere.com"
+        ));
+        assert!(covers("*.octoeverywhere.com", "https://octoeverywhere.com"));
+        assert!(!covers("everywhere.com", "https://octoeverywhere.com"));
+        assert!(covers("*", "https://x.y"));
+        assert!(covers("x.y:443", "https://x.y"));
+        assert!(!covers("x.y:80", "https://x.y"));
+        assert!(covers("127.0.0.1", "http://127.0.0.1:99"));
+        assert!(covers("::1", "http://[::1]:99"));
+        assert!(!covers("10.0.0.1", "http://127.0.0.1"));
+        assert_eq!(Exception::parse(" "), None);
+    }
+}

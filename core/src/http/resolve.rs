@@ -1,0 +1,206 @@
+//! Host names to addresses, on one thread that exists only while a look-up runs.
+//!
+//! `getaddrinfo` cannot be interrupted and may hang for most of a minute. So it runs on a thread
+//! of its own, at most one per client, and whoever waits for it waits no longer than its call
+//! allows. When a look-up fails or hangs, the last good answer serves: addresses of a service
+//! change less often than a home router forgets how to resolve.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::call::Call;
+use crate::clock::Spawn;
+use crate::transport::Failure;
+
+/// How long an answer is used without asking again.
+const FRESH: Duration = Duration::from_secs(60);
+/// How long an answer may stand in for one that does not come.
+const USABLE: Duration = Duration::from_secs(24 * 3_600);
+/// How long a look-up may take before the last good answer is used.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a waiting call looks at its deadline and cancel.
+const SLICE: Duration = Duration::from_millis(250);
+/// Names remembered: a service, its fallback, a proxy, and some more.
+const MAX_NAMES: usize = 8;
+const THREAD: &str = "oe-resolve";
+
+type Lookup = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
+type Name = (String, u16);
+
+#[derive(Default)]
+struct Entry {
+    name: Name,
+    addresses: Vec<SocketAddr>,
+    good_at: Option<Instant>,
+    /// How many look-ups of this name have ended, and whether the last one failed.
+    ended: u64,
+    failed: bool,
+}
+
+#[derive(Default)]
+struct State {
+    entries: Vec<Entry>,
+    running: bool,
+}
+
+impl State {
+    fn entry(&mut self, name: &Name) -> &mut Entry {
+        let at = match self.entries.iter().position(|entry| entry.name == *name) {
+            Some(at) => at,
+            None => {
+                if self.entries.len() == MAX_NAMES {
+                    self.entries.remove(0);
+                }
+                self.entries.push(Entry {
+                    name: name.clone(),
+                    ..Entry::default()
+                });
+                self.entries.len() - 1
+            }
+        };
+        &mut self.entries[at]
+    }
+
+    fn answer(&mut self, name: &Name, at_most: Duration) -> Option<Vec<SocketAddr>> {
+        let entry = self.entry(name);
+        let age = entry.good_at?.elapsed();
+        (age < at_most).then(|| entry.addresses.clone())
+    }
+}
+
+struct Shared {
+    state: Mutex<State>,
+    ended: Condvar,
+    lookup: Box<Lookup>,
+}
+
+/// One per client.
+pub(super) struct Resolver {
+    shared: Arc<Shared>,
+    spawn: Arc<dyn Spawn>,
+}
+
+impl Resolver {
+    pub(super) fn new(spawn: Arc<dyn Spawn>) -> Resolver {
+        Resolver::with(
+            spawn,
+            Box::new(|host, port| Ok((host, port).to_socket_addrs()?.collect())),
+        )
+    }
+
+    pub(super) fn with(spawn: Arc<dyn Spawn>, lookup: Box<Lookup>) -> Resolver {
+        let shared = Shared {
+            state: Mutex::default(),
+            ended: Condvar::new(),
+            lookup,
+        };
+        Resolver {
+            shared: Arc::new(shared),
+            spawn,
+        }
+    }
+
+    /// At least one address of a host, the last good one first.
+    pub(super) fn lookup(
+        &self,
+        host: &str,
+        port: u16,
+        call: &Call,
+    ) -> Result<Vec<SocketAddr>, Failure> {
+        if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let name = (host.to_owned(), port);
+        let start = Instant::now();
+        let mut state = self.shared.state.lock();
+        let before = state.entry(&name).ended;
+        loop {
+            if let Some(addresses) = state.answer(&name, FRESH) {
+                return Ok(addresses);
+            }
+            let entry = state.entry(&name);
+            if entry.ended > before && entry.failed {
+                return state.answer(&name, USABLE).ok_or(Failure::Dns);
+            }
+            if !state.running {
+                state.running = true;
+                // Unlocked, because a job that cannot be started ends like any other.
+                let started = MutexGuard::unlocked(&mut state, || self.start(&name));
+                if let Err(failure) = started {
+                    return state.answer(&name, USABLE).ok_or(failure);
+                }
+                continue;
+            }
+            let rest = call.remaining()?;
+            if start.elapsed() >= PATIENCE
+                && let Some(addresses) = state.answer(&name, USABLE)
+            {
+                return Ok(addresses);
+            }
+            self.shared.ended.wait_for(&mut state, rest.min(SLICE));
+        }
+    }
+
+    fn start(&self, name: &Name) -> Result<(), Failure> {
+        let job = Job {
+            shared: Arc::clone(&self.shared),
+            name: name.clone(),
+            found: Vec::new(),
+        };
+        let spawned = self.spawn.spawn(THREAD, Box::new(move || job.run()));
+        spawned.map_err(|_| Failure::Resources)
+    }
+
+    /// This address just worked: it is tried first next time.
+    pub(super) fn prefer(&self, host: &str, port: u16, address: SocketAddr) {
+        let mut state = self.shared.state.lock();
+        let name = (host.to_owned(), port);
+        let Some(entry) = state.entries.iter_mut().find(|entry| entry.name == name) else {
+            return;
+        };
+        if let Some(at) = entry.addresses.iter().position(|known| *known == address) {
+            entry.addresses[..=at].rotate_right(1);
+        }
+    }
+}
+
+/// A look-up under way. However it ends, whoever waits hears of it.
+struct Job {
+    shared: Arc<Shared>,
+    name: Name,
+    found: Vec<SocketAddr>,
+}
+
+impl Job {
+    fn run(mut self) {
+        self.found = (self.shared.lookup)(&self.name.0, self.name.1).unwrap_or_default();
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock();
+        let entry = state.entry(&self.name);
+        entry.ended += 1;
+        entry.failed = self.found.is_empty();
+        if !self.found.is_empty() {
+            let preferred = entry.addresses.first().copied();
+            entry.addresses = std::mem::take(&mut self.found);
+            entry.good_at = Some(Instant::now());
+            if let Some(at) = entry
+                .addresses
+                .iter()
+                .position(|known| Some(*known) == preferred)
+            {
+                entry.addresses[..=at].rotate_right(1);
+            }
+        }
+        state.running = false;
+        drop(state);
+        self.shared.ended.notify_all();
+    }
+}

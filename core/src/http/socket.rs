@@ -1,0 +1,156 @@
+//! A TCP socket that never blocks longer than its call allows, and never raises SIGPIPE.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use super::call::Call;
+use crate::transport::Failure;
+
+/// How long a wait goes on before deadline and cancel are looked at again. A cancel shuts the
+/// socket down and ends the wait at once; this is for systems where that does not wake it.
+const SLICE: Duration = Duration::from_millis(250);
+
+/// `send` must not raise SIGPIPE in a host that did not ask for it. Where the flag does not exist,
+/// socket2 sets the socket option that does the same, or there is no such signal.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+const NO_SIGNAL: i32 = 0;
+
+/// The system's ways of saying that it has no socket or no memory to give.
+#[cfg(unix)]
+const SHORT: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS];
+/// WSAEMFILE and WSAENOBUFS.
+#[cfg(not(unix))]
+const SHORT: [i32; 2] = [10_024, 10_055];
+
+/// What failing to make or use a socket means.
+pub(super) fn classify(error: &io::Error, otherwise: Failure) -> Failure {
+    match error.raw_os_error() {
+        Some(code) if SHORT.contains(&code) => Failure::Resources,
+        _ if error.kind() == io::ErrorKind::OutOfMemory => Failure::Resources,
+        _ => otherwise,
+    }
+}
+
+/// A connected socket.
+#[derive(Clone)]
+pub(super) struct Tcp {
+    pub(super) stream: Arc<TcpStream>,
+}
+
+impl Tcp {
+    /// Connects within `limit`, without blocking the thread for longer than the call allows.
+    pub(super) fn connect(
+        address: SocketAddr,
+        call: &Call,
+        limit: Duration,
+    ) -> Result<Tcp, Failure> {
+        let failed = |error: io::Error| classify(&error, Failure::Connect);
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )
+        .map_err(failed)?;
+        socket.set_nonblocking(true).map_err(failed)?;
+        // Latency of the last, small packet; failing to set it costs nothing else.
+        drop(socket.set_tcp_nodelay(true));
+        let pending = match socket.connect(&address.into()) {
+            Ok(()) => false,
+            Err(error) if is_pending(&error) => true,
+            Err(error) => return Err(failed(error)),
+        };
+        let tcp = Tcp {
+            stream: Arc::new(socket.into()),
+        };
+        call.blocks_on(&tcp.stream);
+        if pending {
+            tcp.wait_until(call, PollFlags::OUT, Some(limit))
+                .map_err(|failure| match failure {
+                    Failure::Timeout => call.remaining().err().unwrap_or(Failure::Connect),
+                    other => other,
+                })?;
+            if let Some(error) = SockRef::from(&*tcp.stream).take_error().map_err(failed)? {
+                call.remaining()?;
+                return Err(failed(error));
+            }
+        }
+        Ok(tcp)
+    }
+
+    /// Waits for one of `interest`, as long as the call allows.
+    pub(super) fn wait(&self, call: &Call, interest: PollFlags) -> Result<PollFlags, Failure> {
+        self.wait_until(call, interest, None)
+    }
+
+    fn wait_until(
+        &self,
+        call: &Call,
+        interest: PollFlags,
+        limit: Option<Duration>,
+    ) -> Result<PollFlags, Failure> {
+        let start = std::time::Instant::now();
+        loop {
+            let mut rest = call.remaining()?;
+            if let Some(limit) = limit {
+                rest = rest.min(limit.saturating_sub(start.elapsed()));
+                if rest.is_zero() {
+                    return Err(Failure::Timeout);
+                }
+            }
+            let ready = self.poll(interest, rest.min(SLICE))?;
+            if !ready.is_empty() {
+                return Ok(ready);
+            }
+        }
+    }
+
+    fn poll(&self, interest: PollFlags, time: Duration) -> Result<PollFlags, Failure> {
+        let timeout = Timespec::try_from(time).map_err(|_| Failure::Resources)?;
+        let mut fds = [PollFd::new(&*self.stream, interest)];
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(_) => Ok(fds[0].revents()),
+            Err(rustix::io::Errno::INTR) => Ok(PollFlags::empty()),
+            Err(_) => Err(Failure::Resources),
+        }
+    }
+
+    /// Whether nothing at all has arrived: no data, no end, no error.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.poll(PollFlags::IN, Duration::ZERO)
+            .is_ok_and(|ready| ready.is_empty())
+    }
+}
+
+fn is_pending(error: &io::Error) -> bool {
+    // EINPROGRESS 115 on Linux; WSAEWOULDBLOCK maps to WouldBlock.
+    error.kind() == io::ErrorKind::WouldBlock
+        || error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error())
+}
+
+impl Read for Tcp {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self.stream).read(buf)
+    }
+}
+
+impl Write for Tcp {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        SockRef::from(&*self.stream).send_with_flags(buf, NO_SIGNAL)
+    }
+
+    /// The standard library's would be `writev`, which raises SIGPIPE.
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        SockRef::from(&*self.stream).send_vectored_with_flags(bufs, NO_SIGNAL)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
