@@ -1,2 +1,43 @@
-//! Tasks.
-fn main() {}
+//! What a contributor runs that is not `cargo test`: `cargo xtask TASK`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool speaks there"
+)]
+
+mod errors;
+mod generated;
+mod header;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask TASK
+
+  header [--check]   write include/oe_process.h, or compare it with what would be written
+  errors [--check]   write docs/errors.md, or compare it with what would be written";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["header"] => header::run(false),
+        ["header", "--check"] => header::run(true),
+        ["errors"] => errors::run(false),
+        ["errors", "--check"] => errors::run(true),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}

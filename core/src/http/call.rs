@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -14,8 +15,14 @@ use crate::trust::Origin;
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Call>>> = const { RefCell::new(None) };
-    static NEXT_ID: Cell<u64> = const { Cell::new(1) };
 }
+
+/// Connections go from thread to thread, so numbers are the process's. They only have to differ
+/// from that of a connection's last call, a few seconds ago: wrapping around is no harm.
+static NEXT_ID: AtomicUsize = AtomicUsize::new(1);
+
+/// Stands for a timeout that no clock can hold.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3_600);
 
 /// The socket that a cancel shuts down.
 #[derive(Clone, Default)]
@@ -32,7 +39,8 @@ impl SocketSlot {
 
 /// One exchange: its limits, and what became of it so far.
 pub(super) struct Call {
-    pub(super) id: u64,
+    /// Never 0.
+    pub(super) id: usize,
     pub(super) origin: Origin,
     pub(super) connect_timeout: Duration,
     started: Instant,
@@ -55,14 +63,13 @@ pub(super) struct Call {
 impl Call {
     pub(super) fn new(request: &Request<'_>) -> Call {
         let started = Instant::now();
-        let id = NEXT_ID.get();
-        NEXT_ID.set(id.wrapping_add(1));
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed).max(1);
         Call {
             id,
             origin: request.url.origin().clone(),
             connect_timeout: request.connect_timeout,
             started,
-            deadline: Cell::new(started + request.timeout),
+            deadline: Cell::new(started + request.timeout.min(FOREVER)),
             cancel: request.cancel.clone(),
             socket: SocketSlot::default(),
             body_len: request.body_len() as u64,
@@ -119,21 +126,17 @@ impl Call {
         self.reused.set(reused);
     }
 
-    /// Bytes of the request were handed to the connection. ureq sends the head first, alone.
-    pub(super) fn sent(&self, n: usize) {
-        let n = n as u64;
-        self.bytes_sent.set(self.bytes_sent.get() + n);
-        let body_sent = self.bytes_sent.get().saturating_sub(self.head_len.get());
-        let all = self.head_len.get() > 0 && body_sent >= self.body_len;
-        self.sent.set(if all { Sent::All } else { Sent::Part });
+    /// The request's head is this long.
+    pub(super) fn has_head(&self, len: usize) {
+        self.head_len.set(len as u64);
     }
 
-    /// The head was sent; what follows is body.
-    pub(super) fn head_sent(&self) {
-        if self.head_len.get() == 0 {
-            self.head_len.set(self.bytes_sent.get());
-        }
-        self.sent(0);
+    /// Bytes of the request, head or body, were handed to the connection.
+    pub(super) fn sent(&self, n: usize) {
+        let bytes = self.bytes_sent.get() + n as u64;
+        self.bytes_sent.set(bytes);
+        let all = bytes >= self.head_len.get() + self.body_len;
+        self.sent.set(if all { Sent::All } else { Sent::Part });
     }
 
     /// The rest of the request will not be sent. What TLS had taken may not have left.
@@ -193,15 +196,15 @@ impl Call {
 /// Makes a call the current one of this thread until the guard is dropped.
 #[must_use]
 pub(super) fn enter(call: &Rc<Call>) -> Entered {
-    CURRENT.set(Some(Rc::clone(call)));
-    Entered(())
+    Entered(CURRENT.replace(Some(Rc::clone(call))))
 }
 
-pub(super) struct Entered(());
+/// Holds the call that was current before.
+pub(super) struct Entered(Option<Rc<Call>>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        CURRENT.set(None);
+        CURRENT.set(self.0.take());
     }
 }
 

@@ -12,20 +12,17 @@ use std::time::Instant;
 use rustix::event::PollFlags;
 use rustls::ClientConnection;
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
-use zeroize::Zeroize;
 
 use super::MAX_IDLE_AGE;
+use super::buffers::Growing;
 use super::call::{Call, current};
 use super::head::{self, Head};
 use super::socket::{Tcp, classify};
 use crate::transport::Failure;
 
-/// What is sent at once: four full TLS records, so that none is split over two sends.
-const OUTPUT: usize = 64 * 1024;
-/// Where the input buffer begins; it grows to [`MAX_INPUT`] for long header blocks.
-const INPUT: usize = 8 * 1024;
-/// A little more than the longest header block.
-const MAX_INPUT: usize = super::MAX_HEAD + INPUT;
+/// Whether the system throws away what was received when a reset arrives. Then an answer has to
+/// be looked for before every send; elsewhere when a send fails or has to wait.
+const RESET_EATS_INPUT: bool = !cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Where the exchange on this connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +38,13 @@ pub(super) struct Conn {
     tcp: Tcp,
     tls: Option<Box<ClientConnection>>,
     buffers: Growing,
-    call_id: u64,
+    /// The call it carries or carried; 0 before the first.
+    call_id: usize,
     phase: Phase,
-    head_sent: bool,
+    /// The head of the request was written; what follows is body.
+    has_head: bool,
+    /// Nothing was waited for since the last bytes were sent.
+    just_sent: bool,
     /// A refusal arrived before all was sent: the rest of the request is not wanted.
     refused: bool,
     /// Bytes came in while sending, which ureq has not been told of.
@@ -63,7 +64,8 @@ impl Conn {
             buffers: Growing::default(),
             call_id: 0,
             phase: Phase::Head,
-            head_sent: false,
+            has_head: false,
+            just_sent: false,
             refused: false,
             early: false,
             ended: false,
@@ -80,7 +82,7 @@ impl Conn {
         call.carried_by(&self.tcp.stream, self.call_id != 0);
         self.call_id = call.id;
         self.phase = Phase::Head;
-        self.head_sent = false;
+        self.has_head = false;
         self.refused = false;
         self.early = false;
     }
@@ -88,6 +90,10 @@ impl Conn {
     fn send(&mut self, call: &Call, amount: usize) -> Result<(), Failure> {
         let mut done = 0;
         while !self.refused {
+            if RESET_EATS_INPUT && self.listens(call) && !self.tcp.is_quiet() {
+                self.take_early(call)?;
+                continue;
+            }
             match self.send_some(done, amount) {
                 Ok(0) if done == amount => return Ok(()),
                 Ok(n) => {
@@ -106,7 +112,7 @@ impl Conn {
 
     /// Hands some of the output on. Zero only when all of it has left.
     fn send_some(&mut self, done: usize, amount: usize) -> io::Result<usize> {
-        let rest = &self.buffers.output[done..amount];
+        let rest = self.buffers.written(done, amount);
         let Some(tls) = &mut self.tls else {
             return if rest.is_empty() {
                 Ok(0)
@@ -133,29 +139,39 @@ impl Conn {
         Ok(taken)
     }
 
+    /// Whether an answer may come that is not known yet. Once its status is, the rest stays where
+    /// it is until the request is out.
+    fn listens(&self, call: &Call) -> bool {
+        !self.ended && call.status_seen().is_none()
+    }
+
     /// The way out is full. Whoever does not read may have answered already.
     fn wait_to_send(&mut self, call: &Call) -> Result<(), Failure> {
-        let both = if self.ended {
-            PollFlags::OUT
-        } else {
-            PollFlags::OUT | PollFlags::IN
-        };
-        let ready = self.tcp.wait(call, both)?;
-        if !self.ended && ready.contains(PollFlags::IN) {
+        if !self.listens(call) {
+            return self.tcp.wait(call, PollFlags::OUT).map(drop);
+        }
+        let ready = self.tcp.wait(call, PollFlags::OUT | PollFlags::IN)?;
+        if ready.contains(PollFlags::IN) {
             self.take_early(call)?;
         }
         Ok(())
     }
 
-    /// Reads what arrived while sending.
+    /// Reads what arrived while sending, up to the status of a final answer.
     fn take_early(&mut self, call: &Call) -> Result<(), Failure> {
-        match self.fill(call) {
-            Ok(0) => self.ended = true,
-            Ok(_) => self.early = true,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => {
-                self.ended = true;
-                if call.status_seen().is_none() {
+        while self.listens(call) {
+            call.remaining()?;
+            match self.fill(call) {
+                // Whoever ends the connection now will not answer what is still on its way.
+                Ok(0) => {
+                    self.ended = true;
+                    return Err(Failure::Io);
+                }
+                Ok(_) => self.early = true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => {
+                    self.ended = true;
                     return Err(failure_of(&error));
                 }
             }
@@ -165,20 +181,27 @@ impl Conn {
         Ok(())
     }
 
-    /// Sending failed. If an answer lies there already, it says why.
+    /// Sending failed. If an answer lies there already, it says why; so does a TLS alert.
     fn give_up_sending(&mut self, call: &Call, error: &io::Error) -> Result<(), Failure> {
         self.spent = true;
-        while !self.ended && call.status_seen().is_none() {
+        let mut failure = failure_of(error);
+        while self.listens(call) {
             match self.fill(call) {
-                Ok(0) | Err(_) => self.ended = true,
+                Ok(0) => self.ended = true,
                 Ok(_) => self.early = true,
+                Err(error) => {
+                    self.ended = true;
+                    if failure_of(&error) == Failure::Tls {
+                        failure = Failure::Tls;
+                    }
+                }
             }
         }
-        if call.status_seen().is_some() {
-            self.refused = true;
-            return Ok(());
+        if call.status_seen().is_none() {
+            return Err(failure);
         }
-        Err(failure_of(error))
+        self.refused = true;
+        Ok(())
     }
 
     /// Reads once into the input buffer. Zero is the clean end of the connection.
@@ -254,29 +277,31 @@ impl Transport for Conn {
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
         let call = current()?;
         self.begin(&call);
-        self.last_active = Instant::now();
-        let sent = self.send(&call, amount);
-        if !self.head_sent {
-            // The head holds the key.
-            self.buffers.output[..amount].zeroize();
-            if sent.is_ok() && !self.refused {
-                call.head_sent();
-            }
-            self.head_sent = true;
+        if !self.has_head {
+            // ureq hands over the head alone. It leaves with the beginning of the body.
+            self.has_head = true;
+            self.buffers.hold(amount);
+            call.has_head(amount);
+            return Ok(());
         }
-        if sent.is_err() || self.refused {
-            self.spent = true;
-            call.cut_off();
-        }
-        sent.map_err(|failure| call.fail(failure))
+        self.transmit(&call, amount)
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
         let call = current()?;
+        if self.buffers.held() > 0 {
+            self.transmit(&call, 0)?;
+        }
         if std::mem::take(&mut self.early) && !self.buffers.input().is_empty() {
             return Ok(true);
         }
+        if std::mem::take(&mut self.just_sent) && !self.ended && self.tls_is_quiet() {
+            // No answer is as quick as a look for it.
+            self.wait_to_read(&call)?;
+        }
         loop {
+            call.remaining()
+                .map_err(|failure| self.lose(&call, failure))?;
             if self.ended {
                 return Ok(false);
             }
@@ -288,21 +313,19 @@ impl Transport for Conn {
                 Ok(_) => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let waited = self.tcp.wait(&call, PollFlags::IN);
-                    waited.map_err(|failure| self.lose(&call, failure))?;
+                    self.wait_to_read(&call)?;
                 }
                 Err(error) => return Err(self.lose(&call, failure_of(&error))),
-            }
-            if self.ended && call.remaining() == Err(Failure::Cancelled) {
-                return Err(self.lose(&call, Failure::Cancelled));
             }
         }
     }
 
     fn is_open(&mut self) -> bool {
+        self.buffers.trim();
         !self.spent
             && !self.ended
             && self.last_active.elapsed() < MAX_IDLE_AGE
+            && self.tls_is_quiet()
             && self.tcp.is_quiet()
     }
 
@@ -312,9 +335,52 @@ impl Transport for Conn {
 }
 
 impl Conn {
+    /// Sends what is held and `amount` bytes more.
+    fn transmit(&mut self, call: &Call, amount: usize) -> Result<(), ureq::Error> {
+        self.last_active = Instant::now();
+        self.just_sent = true;
+        let total = self.buffers.held() + amount;
+        let sent = call.remaining().and_then(|_| self.send(call, total));
+        // The head holds the key.
+        self.buffers.wipe_held();
+        if sent.is_err() || self.refused {
+            self.spent = true;
+            call.cut_off();
+        }
+        sent.map_err(|failure| call.fail(failure))
+    }
+
+    fn wait_to_read(&mut self, call: &Call) -> Result<(), ureq::Error> {
+        match self.tcp.wait(call, PollFlags::IN) {
+            Ok(_) => Ok(()),
+            Err(failure) => Err(self.lose(call, failure)),
+        }
+    }
+
+    /// Whether TLS holds nothing that was read along with the last answer: no data, no
+    /// `close_notify`. The socket would not tell.
+    fn tls_is_quiet(&mut self) -> bool {
+        let Some(tls) = &mut self.tls else {
+            return true;
+        };
+        tls.process_new_packets()
+            .is_ok_and(|state| !state.peer_has_closed() && state.plaintext_bytes_to_read() == 0)
+    }
+
     fn lose(&mut self, call: &Call, failure: Failure) -> ureq::Error {
         self.spent = true;
         call.fail(failure)
+    }
+}
+
+impl Drop for Conn {
+    /// Says goodbye, if that is possible at once: some servers forget a session whose connection
+    /// just ends.
+    fn drop(&mut self) {
+        if let Some(tls) = self.tls.as_mut().filter(|_| !self.spent && !self.ended) {
+            tls.send_close_notify();
+            drop(tls.write_tls(&mut self.tcp));
+        }
     }
 }
 
@@ -323,75 +389,5 @@ impl fmt::Debug for Conn {
         f.debug_struct("Conn")
             .field("phase", &self.phase)
             .finish_non_exhaustive()
-    }
-}
-
-/// Buffers that are no larger than they have to be.
-#[derive(Default)]
-struct Growing {
-    input: Vec<u8>,
-    begin: usize,
-    end: usize,
-    output: Vec<u8>,
-    progress: bool,
-}
-
-impl Growing {
-    /// Drops bytes that ureq need not see.
-    fn skip(&mut self, n: usize) {
-        self.begin += n;
-    }
-}
-
-impl Buffers for Growing {
-    fn output(&mut self) -> &mut [u8] {
-        if self.output.is_empty() {
-            self.output.resize(OUTPUT, 0);
-        }
-        &mut self.output
-    }
-
-    fn input(&self) -> &[u8] {
-        &self.input[self.begin..self.end]
-    }
-
-    /// Never empty before [`MAX_INPUT`] bytes wait to be used: reading into nothing would look
-    /// like the end of the connection.
-    fn input_append_buf(&mut self) -> &mut [u8] {
-        if self.begin == self.end {
-            self.begin = 0;
-            self.end = 0;
-        }
-        if self.end == self.input.len() {
-            self.input.copy_within(self.begin..self.end, 0);
-            self.end -= self.begin;
-            self.begin = 0;
-            let wanted = (self.end * 2).clamp(INPUT, MAX_INPUT);
-            if wanted > self.input.len() {
-                self.input.resize(wanted, 0);
-            }
-        }
-        &mut self.input[self.end..]
-    }
-
-    fn input_appended(&mut self, amount: usize) {
-        self.end += amount;
-    }
-
-    fn input_consume(&mut self, amount: usize) {
-        self.progress = amount > 0;
-        self.begin += amount;
-    }
-
-    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
-        if self.output.is_empty() {
-            self.output.resize(OUTPUT, 0);
-        }
-        // Only chunked bodies go through the first; ours never are.
-        (&mut [], &mut self.output)
-    }
-
-    fn can_use_input(&self) -> bool {
-        self.begin < self.end && self.progress
     }
 }

@@ -1,5 +1,6 @@
 //! From a host name to a connection that can carry a request.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -106,6 +107,9 @@ impl SocketConnector {
                 Err(failure) => last = failure,
             }
         }
+        if last == Failure::Connect {
+            self.resolver.distrust(host, port);
+        }
         Err(last)
     }
 
@@ -126,28 +130,45 @@ impl SocketConnector {
         Ok(Box::new(tls))
     }
 
-    /// One read or write of the handshake.
+    /// One read or write of the handshake. What TLS itself objects to, here or by an alert of the
+    /// peer, is a TLS failure; a connection that just ends or is reset is one of the connection.
     fn step(&self, tls: &mut ClientConnection, tcp: &mut Tcp, call: &Call) -> Result<(), Failure> {
-        let (done, interest) = if tls.wants_write() {
-            (tls.write_tls(tcp), PollFlags::OUT)
+        let writes = tls.wants_write();
+        let done = if writes {
+            tls.write_tls(tcp)
         } else {
-            (tls.read_tls(tcp), PollFlags::IN)
+            tls.read_tls(tcp)
         };
         match done {
             Ok(0) => Err(Failure::Io),
-            Ok(_) => match tls.process_new_packets() {
-                Ok(_) => Ok(()),
-                Err(error) => {
-                    // The alert that tells the peer why.
-                    drop(tls.write_tls(tcp));
-                    Err(roots::classify(&error))
-                }
-            },
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            Ok(_) => process(tls, tcp),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let interest = if writes {
+                    PollFlags::OUT
+                } else {
+                    PollFlags::IN
+                };
                 tcp.wait(call, interest).map(drop)
             }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(()),
-            Err(error) => Err(classify(&error, Failure::Io)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            Err(error) => {
+                // The alert that explains why sending failed may lie there unread.
+                if writes && tls.read_tls(tcp).is_ok_and(|n| n > 0) {
+                    process(tls, tcp)?;
+                }
+                Err(classify(&error, Failure::Io))
+            }
+        }
+    }
+}
+
+fn process(tls: &mut ClientConnection, tcp: &mut Tcp) -> Result<(), Failure> {
+    match tls.process_new_packets() {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            // The alert that tells the peer why.
+            drop(tls.write_tls(tcp));
+            Err(roots::classify(&error))
         }
     }
 }

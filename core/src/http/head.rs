@@ -13,16 +13,28 @@ pub(super) enum Head {
 
 /// Reads the head at the beginning of `input`.
 pub(super) fn look(input: &[u8]) -> Head {
-    let mut headers = [httparse::EMPTY_HEADER; 100];
-    let mut response = httparse::Response::new(&mut headers);
-    let parsed = response.parse(input);
-    // httparse gives the code as soon as it has read it; a whole line is what counts.
-    let line = input.contains(&b'\n');
-    match (parsed, response.code) {
-        (Ok(httparse::Status::Complete(len)), Some(code)) => Head::Whole(code, len),
-        (_, Some(code)) if line => Head::Begun(code),
-        _ => Head::Unknown,
+    if let Some((code, Some(len))) = parse(input) {
+        return Head::Whole(code, len);
     }
+    // Whatever is the matter with the headers, the line counts. The parser gives a code before it
+    // has read the whole line, so the line is read alone.
+    let line = input.trim_ascii_start();
+    let begun = memchr::memchr(b'\n', line).and_then(|end| parse(&line[..=end]));
+    begun.map_or(Head::Unknown, |(code, _)| Head::Begun(code))
+}
+
+/// The status, and how long the head is if it is complete; `None` when it is not HTTP.
+fn parse(input: &[u8]) -> Option<(u16, Option<usize>)> {
+    let mut headers = [httparse::EMPTY_HEADER; 128];
+    let mut response = httparse::Response::new(&mut headers);
+    let len = match response.parse(input).ok()? {
+        httparse::Status::Complete(len) => Some(len),
+        httparse::Status::Partial => None,
+    };
+    response
+        .code
+        .filter(|code| *code >= 100)
+        .map(|code| (code, len))
 }
 
 /// Whether a status announces another answer. 101 does not: it ends HTTP on the connection.
@@ -42,6 +54,16 @@ mod tests {
         assert_eq!(look(b"HTTP/1.1 613 \r\n\r\n"), Head::Whole(613, 17));
         assert_eq!(look(b"HTTP/1.1 200\r\n\r\nbody"), Head::Whole(200, 16));
         assert_eq!(look(b"<html>\r\n\r\n"), Head::Unknown);
+        let odd = b"HTTP/1.1 403 No\r\nno colon here\r\n\r\n";
+        assert_eq!(look(odd), Head::Begun(403));
+        assert_eq!(look(b"\r\nHTTP/1.1 403 No\r\nA"), Head::Begun(403));
+        for no_http in [
+            "HTTP/1.1 2000 OK\r\n",
+            "HTTP/1.1 099 \r\n",
+            "HTTP/2 200\r\n",
+        ] {
+            assert_eq!(look(no_http.as_bytes()), Head::Unknown, "{no_http}");
+        }
         assert!(is_interim(100) && is_interim(103) && !is_interim(101) && !is_interim(200));
     }
 }

@@ -5,6 +5,7 @@
 //! ([`conn`]). ureq hands a connector and a transport nothing of the call they serve, but runs
 //! them on the caller's thread; [`call`] keeps the call in flight there.
 
+mod buffers;
 mod call;
 mod conn;
 mod connect;
@@ -101,6 +102,7 @@ impl HttpTransport {
     }
 
     fn run(&self, request: &Request<'_>, call: &Rc<Call>) -> Result<Reply, Failure> {
+        call.remaining()?;
         let mut body = Slices {
             parts: request.body,
         };
@@ -108,13 +110,15 @@ impl HttpTransport {
         match self.agent.run(message) {
             Ok(response) => Ok(read(response, call)),
             Err(error) => {
-                let failure = call.failure().unwrap_or(match error {
-                    ureq::Error::Timeout(_) => Failure::Timeout,
-                    _ => Failure::Io,
-                });
+                let failure = match (call.failure(), &error) {
+                    (Some(failure), _) => failure,
+                    // Not broken: refused by us.
+                    (None, ureq::Error::LargeResponseHeader(..)) => return Err(Failure::Io),
+                    (None, _) => Failure::Io,
+                };
                 // The connection broke inside the header block of an answer whose status is known.
                 match call.status_seen() {
-                    Some(status) if failure != Failure::Cancelled => {
+                    Some(status) if matches!(failure, Failure::Io | Failure::Tls) => {
                         Ok(reply(status, ReplyBody::Broken(Vec::new(), failure)))
                     }
                     _ => Err(failure),
@@ -268,3 +272,6 @@ fn read_body(body: &mut Body, call: &Rc<Call>) -> ReplyBody {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{Read, Write};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -70,14 +71,17 @@ impl Exception {
         if self.port.is_some_and(|port| port != origin.port) {
             return false;
         }
-        let bare = origin.host.trim_matches(['[', ']']);
-        let below = || {
-            origin
-                .host
-                .strip_suffix(&self.host)
-                .is_some_and(|rest| rest.ends_with('.'))
-        };
-        self.host == "*" || self.host.trim_matches(['[', ']']) == bare || below()
+        let bare = |host: &str| host.trim_matches(['[', ']']).to_owned();
+        if self.host == "*" || self.host == origin.host {
+            return true;
+        }
+        if let Ok(address) = bare(&origin.host).parse::<IpAddr>() {
+            return bare(&self.host).parse() == Ok(address);
+        }
+        origin
+            .host
+            .strip_suffix(&self.host)
+            .is_some_and(|rest| rest.ends_with('.'))
     }
 }
 
@@ -166,15 +170,14 @@ impl Proxy {
         call: &Call,
     ) -> Result<Tcp, Failure> {
         let at = format!("{}:{}", target.host, target.port);
-        let mut request = Zeroizing::new(format!(
-            "CONNECT {at} HTTP/1.1\r\nHost: {at}\r\nUser-Agent: {user_agent}\r\n"
-        ));
-        if let Some(authorization) = &self.inner.authorization {
-            request.push_str("Proxy-Authorization: ");
-            request.push_str(authorization);
-            request.push_str("\r\n");
-        }
-        request.push_str("\r\n");
+        let authorization = match &self.inner.authorization {
+            Some(value) => ["Proxy-Authorization: ", value.as_str(), "\r\n"],
+            None => [""; 3],
+        };
+        let plain = format!("CONNECT {at} HTTP/1.1\r\nHost: {at}\r\nUser-Agent: {user_agent}\r\n");
+        // Joined at once: a string that grows leaves copies of credentials behind.
+        let [name, value, end] = authorization;
+        let request = Zeroizing::new([&plain, name, value, end, "\r\n"].concat());
         let mut rest = request.as_bytes();
         while !rest.is_empty() {
             match tcp.write(rest) {
@@ -228,7 +231,7 @@ fn basic(credentials: &str) -> Result<Zeroizing<String>, ()> {
         false => Zeroizing::new([&plain, &b":"[..]].concat()),
     };
     let encoded = Zeroizing::new(BASE64_STANDARD.encode(&*plain));
-    Ok(Zeroizing::new(format!("Basic {}", *encoded)))
+    Ok(Zeroizing::new(["Basic ", encoded.as_str()].concat()))
 }
 
 impl fmt::Debug for Proxy {
@@ -288,7 +291,9 @@ mod tests {
         assert!(!covers("x.y:80", "https://x.y"));
         assert!(covers("127.0.0.1", "http://127.0.0.1:99"));
         assert!(covers("::1", "http://[::1]:99"));
+        assert!(covers("0:0:0:0:0:0:0:1", "http://[::1]:99"));
         assert!(!covers("10.0.0.1", "http://127.0.0.1"));
+        assert!(!covers("0.0.1", "http://127.0.0.1"), "addresses are exact");
         assert_eq!(Exception::parse(" "), None);
     }
 }

@@ -36,7 +36,10 @@ struct Entry {
     name: Name,
     addresses: Vec<SocketAddr>,
     good_at: Option<Instant>,
-    /// How many look-ups of this name have ended, and whether the last one failed.
+    /// None of the addresses could be reached: they are asked for again, and used if nothing
+    /// better comes.
+    distrusted: bool,
+    /// The number of its last look-up that ended, and whether that failed.
     ended: u64,
     failed: bool,
 }
@@ -44,7 +47,10 @@ struct Entry {
 #[derive(Default)]
 struct State {
     entries: Vec<Entry>,
-    running: bool,
+    /// When the look-up began that is under way.
+    running: Option<Instant>,
+    /// How many look-ups have ended.
+    ended: u64,
 }
 
 impl State {
@@ -65,10 +71,14 @@ impl State {
         &mut self.entries[at]
     }
 
-    fn answer(&mut self, name: &Name, at_most: Duration) -> Option<Vec<SocketAddr>> {
+    fn fresh(&mut self, name: &Name) -> Option<Vec<SocketAddr>> {
         let entry = self.entry(name);
-        let age = entry.good_at?.elapsed();
-        (age < at_most).then(|| entry.addresses.clone())
+        (!entry.distrusted && entry.good_at?.elapsed() < FRESH).then(|| entry.addresses.clone())
+    }
+
+    fn usable(&mut self, name: &Name) -> Option<Vec<SocketAddr>> {
+        let entry = self.entry(name);
+        (entry.good_at?.elapsed() < USABLE).then(|| entry.addresses.clone())
     }
 }
 
@@ -115,29 +125,28 @@ impl Resolver {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
         let name = (host.to_owned(), port);
-        let start = Instant::now();
         let mut state = self.shared.state.lock();
-        let before = state.entry(&name).ended;
+        let before = state.ended;
         loop {
-            if let Some(addresses) = state.answer(&name, FRESH) {
+            if let Some(addresses) = state.fresh(&name) {
                 return Ok(addresses);
             }
             let entry = state.entry(&name);
             if entry.ended > before && entry.failed {
-                return state.answer(&name, USABLE).ok_or(Failure::Dns);
+                return state.usable(&name).ok_or(Failure::Dns);
             }
-            if !state.running {
-                state.running = true;
+            let rest = call.remaining()?;
+            let Some(since) = state.running else {
+                state.running = Some(Instant::now());
                 // Unlocked, because a job that cannot be started ends like any other.
                 let started = MutexGuard::unlocked(&mut state, || self.start(&name));
                 if let Err(failure) = started {
-                    return state.answer(&name, USABLE).ok_or(failure);
+                    return state.usable(&name).ok_or(failure);
                 }
                 continue;
-            }
-            let rest = call.remaining()?;
-            if start.elapsed() >= PATIENCE
-                && let Some(addresses) = state.answer(&name, USABLE)
+            };
+            if since.elapsed() >= PATIENCE
+                && let Some(addresses) = state.usable(&name)
             {
                 return Ok(addresses);
             }
@@ -166,6 +175,15 @@ impl Resolver {
             entry.addresses[..=at].rotate_right(1);
         }
     }
+
+    /// None of the addresses could be reached: the next call asks again.
+    pub(super) fn distrust(&self, host: &str, port: u16) {
+        let mut state = self.shared.state.lock();
+        let name = (host.to_owned(), port);
+        if let Some(entry) = state.entries.iter_mut().find(|entry| entry.name == name) {
+            entry.distrusted = true;
+        }
+    }
 }
 
 /// A look-up under way. However it ends, whoever waits hears of it.
@@ -184,23 +202,26 @@ impl Job {
 impl Drop for Job {
     fn drop(&mut self) {
         let mut state = self.shared.state.lock();
+        state.ended += 1;
+        state.running = None;
+        let number = state.ended;
         let entry = state.entry(&self.name);
-        entry.ended += 1;
+        entry.ended = number;
         entry.failed = self.found.is_empty();
-        if !self.found.is_empty() {
+        if !entry.failed {
             let preferred = entry.addresses.first().copied();
+            let known = |address: &SocketAddr| Some(*address) == preferred;
             entry.addresses = std::mem::take(&mut self.found);
             entry.good_at = Some(Instant::now());
-            if let Some(at) = entry
-                .addresses
-                .iter()
-                .position(|known| Some(*known) == preferred)
-            {
+            entry.distrusted = false;
+            if let Some(at) = entry.addresses.iter().position(known) {
                 entry.addresses[..=at].rotate_right(1);
             }
         }
-        state.running = false;
         drop(state);
         self.shared.ended.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,9 +17,9 @@ const SLICE: Duration = Duration::from_millis(250);
 
 /// `send` must not raise SIGPIPE in a host that did not ask for it. Where the flag does not exist,
 /// socket2 sets the socket option that does the same, or there is no such signal.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+#[cfg(all(unix, not(target_vendor = "apple")))]
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+#[cfg(not(all(unix, not(target_vendor = "apple"))))]
 const NO_SIGNAL: i32 = 0;
 
 /// The system's ways of saying that it has no socket or no memory to give.
@@ -76,8 +76,9 @@ impl Tcp {
                     Failure::Timeout => call.remaining().err().unwrap_or(Failure::Connect),
                     other => other,
                 })?;
+            // A cancel ends the attempt with or without an error of the socket.
+            call.remaining()?;
             if let Some(error) = SockRef::from(&*tcp.stream).take_error().map_err(failed)? {
-                call.remaining()?;
                 return Err(failed(error));
             }
         }

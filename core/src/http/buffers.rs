@@ -1,0 +1,115 @@
+//! The buffers of a connection, as ureq wants them.
+
+use ureq::unversioned::transport::Buffers;
+use zeroize::Zeroize;
+
+/// What is sent at once: four full TLS records, so that none is split over two sends.
+const OUTPUT: usize = 64 * 1024;
+/// Where the input buffer begins; it grows to [`MAX_INPUT`] for long header blocks.
+const INPUT: usize = 8 * 1024;
+/// A little more than the longest header block.
+const MAX_INPUT: usize = super::MAX_HEAD + INPUT;
+
+/// Buffers that are no larger than they have to be.
+#[derive(Default)]
+pub(super) struct Growing {
+    input: Vec<u8>,
+    begin: usize,
+    end: usize,
+    output: Vec<u8>,
+    /// How much of the output was written but not sent yet.
+    held: usize,
+    progress: bool,
+}
+
+impl Growing {
+    /// Keeps the first `amount` bytes of the output, to be sent with what is written next.
+    pub(super) fn hold(&mut self, amount: usize) {
+        self.held = amount;
+    }
+
+    /// How much is held.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Part of the output, what is held included.
+    pub(super) fn written(&self, from: usize, to: usize) -> &[u8] {
+        &self.output[from..to]
+    }
+
+    /// Overwrites what is held and holds it no longer.
+    pub(super) fn wipe_held(&mut self) {
+        self.output[..self.held].zeroize();
+        self.held = 0;
+    }
+
+    /// Drops bytes that ureq need not see.
+    pub(super) fn skip(&mut self, n: usize) {
+        self.begin += n;
+    }
+
+    /// Gives back what a long header block took. The rest stays: every request needs it.
+    pub(super) fn trim(&mut self) {
+        if self.begin == self.end && self.input.len() > INPUT {
+            self.input = Vec::new();
+            (self.begin, self.end) = (0, 0);
+        }
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        self.wipe_held();
+    }
+}
+
+impl Buffers for Growing {
+    fn output(&mut self) -> &mut [u8] {
+        if self.output.is_empty() {
+            self.output.resize(OUTPUT, 0);
+        }
+        &mut self.output[self.held..]
+    }
+
+    fn input(&self) -> &[u8] {
+        &self.input[self.begin..self.end]
+    }
+
+    /// Never empty before [`MAX_INPUT`] bytes wait to be used: reading into nothing would look
+    /// like the end of the connection.
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        if self.begin == self.end {
+            self.begin = 0;
+            self.end = 0;
+        }
+        if self.end == self.input.len() {
+            self.input.copy_within(self.begin..self.end, 0);
+            self.end -= self.begin;
+            self.begin = 0;
+            let wanted = (self.end * 2).clamp(INPUT, MAX_INPUT);
+            if wanted > self.input.len() {
+                self.input.resize(wanted, 0);
+            }
+        }
+        &mut self.input[self.end..]
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.end += amount;
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.progress = amount > 0;
+        self.begin += amount;
+    }
+
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        // Only chunked bodies go through the first; ours never are.
+        (&mut [], self.output())
+    }
+
+    fn can_use_input(&self) -> bool {
+        self.begin < self.end && self.progress
+    }
+}

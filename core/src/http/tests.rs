@@ -1,0 +1,147 @@
+//! The transport with names of its own making.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use oe_test_support::peer::{Peer, Step, Swamp};
+
+use super::*;
+use crate::cancel::CancelToken;
+use crate::clock::StdSpawn;
+use crate::transport::Sent;
+use crate::trust::Trust;
+
+type Found = io::Result<Vec<SocketAddr>>;
+
+fn transport(lookup: impl Fn() -> Found + Send + Sync + 'static) -> HttpTransport {
+    let config = HttpConfig {
+        roots: Roots::Bundled,
+        proxy: None,
+        user_agent: "test".to_owned(),
+        spawn: Arc::new(StdSpawn),
+        log: Log::default(),
+    };
+    let resolver = Resolver::with(
+        Arc::clone(&config.spawn),
+        Box::new(move |host, _| {
+            assert_eq!(host, "service.test");
+            lookup()
+        }),
+    );
+    HttpTransport::with_resolver(config, resolver).unwrap()
+}
+
+fn post(transport: &HttpTransport, timeout: Duration, connect_timeout: Duration) -> Exchange {
+    let trust = Trust::endpoint("http://service.test").unwrap();
+    transport.exchange(&Request {
+        url: &trust.check("http://service.test/p").unwrap(),
+        key: None,
+        content_type: "text/plain",
+        body: [b"a", b"b", b"c"],
+        timeout,
+        connect_timeout,
+        cancel: &CancelToken::new(),
+    })
+}
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn service() -> Peer {
+    let answer = oe_test_support::peer::answer("200 OK", &["Connection: close"], b"{}");
+    Peer::plain(vec![vec![Step::Serve(answer)]])
+}
+
+/// Where nobody listens.
+fn nowhere() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+#[test]
+fn a_deadline_includes_a_lookup_that_hangs() {
+    let hang = || {
+        std::thread::sleep(Duration::from_secs(5));
+        Ok(Vec::new())
+    };
+    let transport = transport(hang);
+    for _ in 0..2 {
+        let start = Instant::now();
+        let exchange = post(&transport, Duration::from_millis(400), LONG);
+        let took = start.elapsed();
+        assert_eq!(exchange.outcome, Err(Failure::Timeout));
+        assert_eq!((exchange.sent, exchange.bytes_sent), (Sent::Nothing, 0));
+        assert!(took < Duration::from_millis(900), "{took:?}");
+    }
+}
+
+#[test]
+fn a_name_that_is_not_found_is_a_failure_of_its_own() {
+    for found in [|| Err(io::ErrorKind::NotFound.into()), || Ok(Vec::new())] {
+        let exchange = post(&transport(found), LONG, LONG);
+        assert_eq!(exchange.outcome, Err(Failure::Dns));
+        assert_eq!(exchange.sent, Sent::Nothing);
+    }
+}
+
+#[test]
+fn re_11_every_address_is_tried_within_the_connect_share() {
+    let (service, swamp, gone) = (service(), Swamp::new(), nowhere());
+    let v6: SocketAddr = format!("[::1]:{}", gone.port()).parse().unwrap();
+    let all = vec![gone, v6, swamp.addr(), swamp.addr(), service.addr()];
+    let transport = transport(move || Ok(all.clone()));
+    let share = Duration::from_millis(1_500);
+    let start = Instant::now();
+    assert_eq!(post(&transport, LONG, share).outcome.unwrap().status, 200);
+    let took = start.elapsed();
+    assert!(
+        took > Duration::from_millis(500) && took < share,
+        "{took:?}"
+    );
+    // The one that worked comes first from now on.
+    let start = Instant::now();
+    assert_eq!(post(&transport, LONG, share).outcome.unwrap().status, 200);
+    assert!(start.elapsed() < Duration::from_millis(400));
+    assert_eq!(service.connections(), 2);
+}
+
+#[test]
+fn re_17_no_address_answers() {
+    let swamp = Swamp::new();
+    let addresses = vec![swamp.addr(); 5];
+    let transport = transport(move || Ok(addresses.clone()));
+    let start = Instant::now();
+    let exchange = post(&transport, LONG, Duration::from_millis(600));
+    let took = start.elapsed();
+    assert_eq!(exchange.outcome, Err(Failure::Connect));
+    assert!(
+        took >= Duration::from_millis(590) && took < Duration::from_millis(1_100),
+        "{took:?}"
+    );
+}
+
+#[test]
+fn re_08_addresses_that_nobody_answers_at_are_asked_for_again() {
+    let service = service();
+    let turns = std::sync::Mutex::new(vec![service.addr(), nowhere()]);
+    let transport = transport(move || Ok(turns.lock().unwrap().pop().into_iter().collect()));
+    assert_eq!(post(&transport, LONG, LONG).outcome, Err(Failure::Connect));
+    assert_eq!(post(&transport, LONG, LONG).outcome.unwrap().status, 200);
+}
+
+#[test]
+fn keys_are_sensitive_and_bodies_are_read_where_they_lie() {
+    let key = ApiKey::new("secret").unwrap();
+    let value = key_header(&key).unwrap();
+    assert_eq!(value.as_bytes(), b"secret");
+    assert_eq!(format!("{value:?}"), "Sensitive");
+    let mut body = Slices {
+        parts: [b"ab", b"", b"cdef"],
+    };
+    let mut chunk = [0; 3];
+    assert_eq!(body.read(&mut chunk).unwrap(), 3);
+    assert_eq!(&chunk, b"abc");
+    assert_eq!(body.read(&mut chunk).unwrap(), 3);
+    assert_eq!(&chunk, b"def");
+    assert_eq!(body.read(&mut chunk).unwrap(), 0);
+}

@@ -1,0 +1,330 @@
+//! Context: one print
+//!
+//! A context holds the pace of one print at the service, its last verdict and what was already
+//! raised. Make one when a print starts, free it when the print ends. It lives 14 days. When the
+//! service has lost it (OE_ERR_CONTEXT_LOST), oe_context_renew() continues on the same handle.
+
+use std::ffi::c_char;
+use std::sync::Arc;
+
+use oe_core::client::Client;
+use oe_core::config::Confidence;
+use oe_core::error::{Error, Status};
+use oe_core::session::{Info, Session};
+use parking_lot::Mutex;
+
+use crate::abi::{self, Out, Place, versioned};
+use crate::handle::{self, Close, Handle, oe_client, oe_context};
+use crate::options::refuse;
+use crate::status::oe_status;
+use crate::{guard, text};
+
+/// A session, and how the last call on it failed. That is kept here, not in the session, as calls
+/// also fail before they get that far.
+pub(crate) struct Context {
+    session: Arc<Session>,
+    last_error: Mutex<Option<Error>>,
+}
+
+impl Handle for oe_context {
+    type Object = Context;
+    const KIND: usize = 3;
+}
+
+impl Close for Context {
+    fn close(&self) {
+        self.session.close();
+    }
+}
+
+impl Context {
+    fn new(session: Arc<Session>) -> Arc<Context> {
+        Arc::new(Context {
+            session,
+            last_error: Mutex::new(None),
+        })
+    }
+}
+
+/// A call on a context; its error, a panic too, becomes the context's last one.
+pub(crate) fn on(
+    context: *mut oe_context,
+    body: impl FnOnce(&Session) -> Result<(), Error>,
+) -> oe_status {
+    guard::status(|| {
+        let context = handle::get(context)?;
+        let result = guard::contain(|| body(&context.session));
+        if let Err(error) = &result
+            && error.status.is_error()
+        {
+            *context.last_error.lock() = Some(error.clone());
+        }
+        result
+    })
+}
+
+/// The last error of a call on a context.
+pub(crate) fn last_error(context: *mut oe_context) -> Result<Option<Error>, Error> {
+    Ok(handle::get(context)?.last_error.lock().clone())
+}
+
+/// What is known of a context.
+#[allow(non_camel_case_types, reason = "the name in C")]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct oe_info {
+    /// Set by OE_INFO_INIT or oe_info_init().
+    pub struct_size: u32,
+    /// 1 while the service's fallback address is in use, else 0.
+    pub using_fallback: i32,
+    /// Failures since the last verdict; they lengthen the wait.
+    pub failures_in_a_row: u32,
+    /// print_quality of the last verdict; 0 before the first.
+    pub last_quality: i32,
+    /// Seconds since the service created this context.
+    pub age_sec: u64,
+    /// Process calls that tried to reach the service.
+    pub calls: u64,
+    /// How the last of them ended.
+    pub last_status: oe_status,
+    /// As oe_context_due_in_ms().
+    pub due_in_ms: u32,
+}
+
+versioned!(oe_info {
+    struct_size: u32,
+    using_fallback: i32,
+    failures_in_a_row: u32,
+    last_quality: i32,
+    age_sec: u64,
+    calls: u64,
+    last_status: oe_status,
+    due_in_ms: u32,
+});
+
+impl From<Info> for oe_info {
+    fn from(info: Info) -> oe_info {
+        oe_info {
+            struct_size: 0,
+            using_fallback: info.using_fallback.into(),
+            failures_in_a_row: info.failures_in_a_row,
+            last_quality: info.last_quality,
+            age_sec: info.age_sec,
+            calls: info.calls,
+            last_status: info.last_status.code(),
+            due_in_ms: info.due.as_ms(),
+        }
+    }
+}
+
+/// Makes a context by one Create Context call. Each confidence is 1 (suggests soonest) to 5 (only
+/// when most certain); 0 is the service's default. On failure *out is NULL.
+///
+/// Blocks: until answered, at most the timeout; oe_client_cancel() ends it.
+/// Threads: any, but not inside the log function.
+/// Owns: the caller owns *out and frees it with oe_context_free(); it may outlive client.
+/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_ARGUMENT, OE_ERR_REENTRANT, or from -20 down.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_context_create(
+    client: *mut oe_client,
+    warning_confidence: i32,
+    pause_confidence: i32,
+    out: *mut *mut oe_context,
+) -> oe_status {
+    guard::status(|| {
+        abi::clear(out);
+        let (client, place) = (handle::get(client)?, Place::new(out)?);
+        let warning = Confidence::new(warning_confidence)?;
+        let pause = Confidence::new(pause_confidence)?;
+        guard::refuse_while_logging()?;
+        place.put_handle(Context::new(client.create_context(warning, pause)?))
+    })
+}
+
+/// Frees a context. What is in flight on it is cancelled and returns OE_CANCELLED within 2 s. NULL
+/// and freeing twice do nothing.
+///
+/// Blocks: no.
+/// Threads: any. Inside the log function it takes effect when the call that is logging returns.
+/// Owns: takes context.
+/// Returns: nothing.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_context_free(context: *mut oe_context) {
+    guard::value((), || {
+        handle::free(context);
+        Ok(())
+    });
+}
+
+/// Replaces the service's side of a context by one Create Context call, for OE_ERR_CONTEXT_LOST.
+/// Pace, counters and what was already raised are kept. At most 3 in an hour, else OE_NOT_DUE.
+///
+/// Blocks: until answered, at most the timeout; either cancel ends it.
+/// Threads: any, one call on a context at a time; not inside the log function.
+/// Owns: nothing; the handle stays the same.
+/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_BUSY, OE_ERR_REENTRANT, or any from -20 down.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_context_renew(context: *mut oe_context) -> oe_status {
+    on(context, |session| {
+        guard::refuse_while_logging()?;
+        session.renew()
+    })
+}
+
+/// Sets *out to the milliseconds until a process call is allowed; 0: now, OE_NEVER: the client is
+/// latched or the context lost.
+///
+/// Blocks: no.
+/// Threads: any, also while a call on the context is in flight.
+/// Owns: nothing.
+/// Returns: OE_OK; OE_ERR_ARGUMENT.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_context_due_in_ms(
+    context: *mut oe_context,
+    out: *mut u32,
+) -> oe_status {
+    on(context, |session| {
+        Place::new(out)?.put(session.due().as_ms());
+        Ok(())
+    })
+}
+
+/// Sleeps until a process call is allowed. While the client is latched or the context lost it
+/// returns that status at once: branch on it, or the loop around it spins.
+///
+/// Blocks: until due; oe_context_cancel() and oe_context_free() end it.
+/// Threads: any, one call on a context at a time; not inside the log function.
+/// Owns: nothing.
+/// Returns: OE_OK; OE_CANCELLED, OE_ERR_BUSY, OE_ERR_REENTRANT, OE_ERR_CONTEXT_LOST, -70 to -74.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_context_wait_due(context: *mut oe_context) -> oe_status {
+    on(context, |session| {
+        guard::refuse_while_logging()?;
+        session.wait_due()
+    })
+}
+
+/// Ends the wait or call in flight on this context: it returns OE_CANCELLED, and the context stays
+/// usable. Without one it has no effect, not even on the next.
+///
+/// Blocks: no; the call it ends returns within 2 s.
+/// Threads: any, but not from a signal handler: let that set a flag.
+/// Owns: nothing.
+/// Returns: OE_OK.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_context_cancel(context: *mut oe_context) -> oe_status {
+    on(context, |session| {
+        session.cancel();
+        Ok(())
+    })
+}
+
+/// As oe_options_set_interval_sec(), for this context from now on, the wait in progress included.
+///
+/// Blocks: no.
+/// Threads: any, also while a call on the context is in flight.
+/// Owns: nothing.
+/// Returns: OE_OK; OE_ERR_ARGUMENT.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_context_set_interval_sec(context: *mut oe_context, sec: u32) -> oe_status {
+    on(context, |session| session.set_interval_sec(sec))
+}
+
+/// Writes a context as text, to continue after a restart of the host: at most 8 KiB with its NUL,
+/// opaque, and a secret, but without the key. *needed (may be NULL when buf is not) gets its length
+/// without the NUL. buf NULL with cap 0 asks for that only.
+///
+/// Blocks: no.
+/// Threads: any, also while a call on the context is in flight.
+/// Owns: nothing; fills buf.
+/// Returns: OE_OK; OE_ERR_BUFFER when cap <= *needed (the text was cut), OE_ERR_ARGUMENT.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_context_save(
+    context: *mut oe_context,
+    buf: *mut c_char,
+    cap: usize,
+    needed: *mut usize,
+) -> oe_status {
+    on(context, |session| save(session, buf, cap, needed))
+}
+
+fn save(session: &Session, buf: *mut c_char, cap: usize, needed: *mut usize) -> Result<(), Error> {
+    if buf.is_null() && (cap > 0 || needed.is_null()) {
+        return Err(refuse("the buffer is NULL"));
+    }
+    let len = text::put(&session.save(), buf, cap);
+    if !needed.is_null() {
+        Place::new(needed)?.put(len);
+    }
+    match len < cap {
+        true => Ok(()),
+        false => Err(Error::local(Status::Buffer)),
+    }
+}
+
+/// Makes a context from the text of oe_context_save(). Sends nothing. Restore one text once: two
+/// contexts with one identity break the pace. A text that is damaged or from a newer release is
+/// OE_ERR_ARGUMENT, over 14 days old OE_ERR_CONTEXT_LOST, made with another endpoint
+/// OE_ERR_UNTRUSTED_URL. On failure *out is NULL.
+///
+/// Blocks: no.
+/// Threads: any, but not inside the log function.
+/// Owns: as oe_context_create(); copies saved.
+/// Returns: OE_OK; OE_ERR_REENTRANT, -70 to -74, or one of those above.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_context_restore(
+    client: *mut oe_client,
+    saved: *const c_char,
+    out: *mut *mut oe_context,
+) -> oe_status {
+    guard::status(|| {
+        abi::clear(out);
+        let (client, place) = (handle::get(client)?, Place::new(out)?);
+        place.put_handle(text::with(saved, |saved| restore(&client, saved))?)
+    })
+}
+
+fn restore(client: &Arc<Client>, saved: Option<&str>) -> Result<Arc<Context>, Error> {
+    let saved = saved.ok_or_else(|| refuse("the saved text is NULL"))?;
+    guard::refuse_while_logging()?;
+    Ok(Context::new(client.restore(saved)?))
+}
+
+/// Reads what is known of a context.
+///
+/// Blocks: no.
+/// Threads: any, also while a call on the context is in flight.
+/// Owns: nothing; fills out.
+/// Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_ABI.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_context_info(context: *mut oe_context, out: *mut oe_info) -> oe_status {
+    on(context, |session| {
+        Out::new(out)?.write(&session.info().into());
+        Ok(())
+    })
+}
+
+/// Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_info).
+///
+/// Blocks: no.
+/// Threads: any.
+/// Owns: nothing.
+/// Returns: nothing. Above 4096 only struct_size is set, to 0, which every call refuses.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_info_init(out: *mut oe_info, size: usize) {
+    guard::value((), || {
+        abi::init(out, size);
+        Ok(())
+    });
+}

@@ -1,0 +1,319 @@
+//! Options
+//!
+//! What a client is made with. Setters check and copy at once, and a refused value leaves the one
+//! before. Options can be changed or freed at any time after oe_client_new(): clients keep what
+//! they were made with. Strings are at most 64 KiB; NULL restores the default.
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "brackets in the header's text are forms of URLs"
+)]
+
+use std::ffi::c_char;
+
+use oe_core::config::Options;
+use oe_core::error::{Error, Status};
+use parking_lot::Mutex;
+
+use crate::handle::{self, Close, Handle, oe_options};
+use crate::status::oe_status;
+use crate::{abi, guard, text};
+
+/// The service, or a server of your own that speaks its wire.
+pub const OE_BACKEND_SERVICE: i32 = 0;
+/// The engine inside this library, where it was built in.
+pub const OE_BACKEND_EMBEDDED: i32 = 1;
+
+/// The roots compiled into this library. They work where the system has none.
+pub const OE_TRUST_BUNDLED: i32 = 0;
+/// The system's store, read when the option is set.
+pub const OE_TRUST_SYSTEM: i32 = 1;
+
+impl Handle for oe_options {
+    type Object = Mutex<Options>;
+    const KIND: usize = 1;
+}
+
+impl Close for Mutex<Options> {
+    fn close(&self) {}
+}
+
+/// One setter: `set` on the options behind a handle.
+pub(crate) fn set(
+    options: *mut oe_options,
+    set: impl FnOnce(&mut Options) -> Result<(), Error>,
+) -> oe_status {
+    guard::status(|| set(&mut handle::get(options)?.lock()))
+}
+
+/// A setter that takes a string.
+fn set_text(
+    options: *mut oe_options,
+    value: *const c_char,
+    set: impl FnOnce(&mut Options, Option<&str>) -> Result<(), Error>,
+) -> oe_status {
+    guard::status(|| {
+        let options = handle::get(options)?;
+        text::with(value, |value| set(&mut options.lock(), value))
+    })
+}
+
+/// Makes options that hold the defaults.
+///
+/// Blocks: no.
+/// Threads: any.
+/// Owns: the caller owns the result and frees it with oe_options_free().
+/// Returns: the options; NULL when out of resources, which oe_last_error() tells.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_options_new() -> *mut oe_options {
+    guard::value(std::ptr::null_mut(), || {
+        handle::insert(std::sync::Arc::new(Mutex::new(Options::default())))
+    })
+}
+
+/// Frees options. NULL and freeing twice do nothing. Clients made from them are not affected.
+///
+/// Blocks: no.
+/// Threads: any. Inside the log function it takes effect when the call that is logging returns.
+/// Owns: takes options.
+/// Returns: nothing.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_options_free(options: *mut oe_options) {
+    guard::value((), || {
+        handle::free(options);
+        Ok(())
+    });
+}
+
+/// Sets the API key: visible ASCII, at most 512 bytes; white space around it is cut. Default: none,
+/// and then oe_client_new() refuses the service backend.
+///
+/// Blocks: no.
+/// Threads: any.
+/// Owns: copies key; the copy is overwritten when it is no longer needed.
+/// Returns: OE_OK; OE_ERR_ARGUMENT.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_options_set_api_key(
+    options: *mut oe_options,
+    key: *const c_char,
+) -> oe_status {
+    set_text(options, key, |options, key| options.set_api_key(key))
+}
+
+/// Sets who looks at the pictures: OE_BACKEND_SERVICE (default) or OE_BACKEND_EMBEDDED. In a build
+/// without the embedded engine oe_client_new() returns OE_ERR_UNSUPPORTED for the latter.
+///
+/// Blocks: no.
+/// Threads: any.
+/// Owns: nothing.
+/// Returns: OE_OK; OE_ERR_ARGUMENT.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_options_set_backend(options: *mut oe_options, backend: i32) -> oe_status {
+    set(options, |options| options.set_backend(backend))
+}
+
+/// Sets the address of a server of your own, scheme://host[:port]. The API key then goes to that
+/// origin and nowhere else. Default: the hosted service.
+///
+/// Blocks: no.
+/// Threads: any.
+/// Owns: copies base_url.
+/// Returns: OE_OK; OE_ERR_ARGUMENT.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_options_set_endpoint(
+    options: *mut oe_options,
+    base_url: *const c_char,
+) -> oe_status {
+    set_text(options, base_url, |options, url| options.set_endpoint(url))
+}
+
+/// Allows (1) or refuses (0, default) an endpoint with plain http, over which the API key and the
+/// pictures travel readable. The hosted service is always https.
+///
+/// Blocks: no.
+/// Threads: any.
+/// Owns: nothing.
+/// Returns: OE_OK; OE_ERR_ARGUMENT.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_options_set_allow_http(options: *mut oe_options, allow: i32) -> oe_status {
+    set(options, |options| options.set_allow_http(allow))
+}
+
+/// Sets whose certificates are trusted: OE_TRUST_BUNDLED (default) or OE_TRUST_SYSTEM.
+///
+/// Blocks: for OE_TRUST_SYSTEM while the system's store is read.
+/// Threads: any.
+/// Owns: nothing.
+/// Returns: OE_OK; OE_ERR_ARGUMENT, also when the system has no usable store.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_options_set_trust(options: *mut oe_options, trust: i32) -> oe_status {
+    set(options, |options| options.set_trust(trust))
+}
+
+/// Trusts the certificates of a PEM file instead of any others. NULL goes back to the trust set by
+/// oe_options_set_trust().
+///
+/// Blocks: while the file is read, which is now.
+/// Threads: any.
+/// Owns: copies the certificates; the file is not needed again.
+/// Returns: OE_OK; OE_ERR_ARGUMENT, also when the file cannot be read or holds no certificate.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_options_set_ca_file(
+    options: *mut oe_options,
+    path: *const c_char,
+) -> oe_status {
+    set_text(options, path, |options, path| options.set_ca_file(path))
+}
+
+/// As oe_options_set_ca_file(), from len bytes of PEM in memory, which need no NUL. NULL with
+/// len 0 goes back to the trust set by oe_options_set_trust().
+///
+/// Blocks: no.
+/// Threads: any.
+/// Owns: copies pem.
+/// Returns: OE_OK; OE_ERR_ARGUMENT.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_options_set_ca_pem(
+    options: *mut oe_options,
+    pem: *const u8,
+    len: usize,
+) -> oe_status {
+    guard::status(|| {
+        let options = handle::get(options)?;
+        match pem.is_null() && len == 0 {
+            true => options.lock().set_ca_pem(None),
+            false => abi::with_bytes(pem, len, |pem| options.lock().set_ca_pem(Some(pem))),
+        }
+    })
+}
+
+/// Sets an HTTP proxy, http://[user:password@]host:port. "env" reads HTTPS_PROXY and NO_PROXY from
+/// the environment now, and never again. Default: none, whatever the environment says.
+///
+/// Blocks: no.
+/// Threads: any; with "env" no other thread may change the environment meanwhile.
+/// Owns: copies url.
+/// Returns: OE_OK; OE_ERR_ARGUMENT.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_options_set_proxy(
+    options: *mut oe_options,
+    url: *const c_char,
+) -> oe_status {
+    set_text(options, url, |options, url| options.set_proxy(url))
+}
+
+/// Sets the one deadline of a call, from looking the name up to the last byte of the answer:
+/// 1,000 to 3,600,000 ms, default 60,000.
+///
+/// Blocks: no.
+/// Threads: any.
+/// Owns: nothing.
+/// Returns: OE_OK; OE_ERR_ARGUMENT.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_options_set_timeout_ms(options: *mut oe_options, total_ms: u32) -> oe_status {
+    set(options, |options| options.set_timeout_ms(total_ms))
+}
+
+/// Sets how much of the deadline may go into making the connection: 1 to 3,600,000 ms, default
+/// 10,000. More than the deadline itself counts as the deadline.
+///
+/// Blocks: no.
+/// Threads: any.
+/// Owns: nothing.
+/// Returns: OE_OK; OE_ERR_ARGUMENT.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_options_set_connect_timeout_ms(
+    options: *mut oe_options,
+    ms: u32,
+) -> oe_status {
+    set(options, |options| options.set_connect_timeout_ms(ms))
+}
+
+/// Sets the host's own interval between verdicts in seconds: up to 1,209,600 (14 days). It never
+/// goes below the service's minimum. 0 (default) follows the service.
+///
+/// Blocks: no.
+/// Threads: any.
+/// Owns: nothing.
+/// Returns: OE_OK; OE_ERR_ARGUMENT.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_options_set_interval_sec(options: *mut oe_options, sec: u32) -> oe_status {
+    set(options, |options| options.set_interval_sec(sec))
+}
+
+/// Sets the age in ms above which a frame with a capture time is not sent (OE_ERR_STALE_FRAME), or
+/// not acted on (OE_RESULT_LATE): up to 3,600,000, default 30,000. 0 does not check.
+///
+/// Blocks: no.
+/// Threads: any.
+/// Owns: nothing.
+/// Returns: OE_OK; OE_ERR_ARGUMENT.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_options_set_max_frame_age_ms(options: *mut oe_options, ms: u32) -> oe_status {
+    set(options, |options| options.set_max_frame_age_ms(ms))
+}
+
+/// Sets how many worker threads monitors share: 1 to 64, default 4. Monitors come with a later
+/// release; contexts use no worker thread.
+///
+/// Blocks: no.
+/// Threads: any.
+/// Owns: nothing.
+/// Returns: OE_OK; OE_ERR_ARGUMENT.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_options_set_workers(options: *mut oe_options, n: u32) -> oe_status {
+    set(options, |options| options.set_workers(n))
+}
+
+/// Names the host to the service, "my-printer-ui/2.1" for example: 1 to 128 visible ASCII
+/// characters and spaces, put after the library's own user agent. Default: nothing.
+///
+/// Blocks: no.
+/// Threads: any.
+/// Owns: copies product.
+/// Returns: OE_OK; OE_ERR_ARGUMENT.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_options_set_user_agent(
+    options: *mut oe_options,
+    product: *const c_char,
+) -> oe_status {
+    set_text(options, product, |options, name| {
+        options.set_user_agent(name)
+    })
+}
+
+/// Sets the model of the embedded engine, a file that is read by oe_client_new(). Default: the
+/// model that is built in. The service backend ignores it.
+///
+/// Blocks: no.
+/// Threads: any.
+/// Owns: copies path.
+/// Returns: OE_OK; OE_ERR_ARGUMENT.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_options_set_model_file(
+    options: *mut oe_options,
+    path: *const c_char,
+) -> oe_status {
+    set_text(options, path, |options, path| options.set_model_file(path))
+}
+
+/// An error of an argument that core does not see.
+pub(crate) fn refuse(text: &'static str) -> Error {
+    Error::with_text(Status::Argument, text)
+}
