@@ -1,5 +1,11 @@
 //! Contexts from beginning to end: catalogue areas `create`, `lifecycle`, `concurrency`,
 //! `security`, `recovery`, as far as no byte on a wire is needed for them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails loudly"
+)]
 
 mod common;
 

@@ -1,4 +1,10 @@
 //! What follows from each answer: catalogue areas `fallback`, `errors`, `parsing`, `pause-action`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails loudly"
+)]
 
 mod common;
 

@@ -1,4 +1,10 @@
 //! Pacing, as a session keeps it: catalogue area `timing`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails loudly"
+)]
 
 mod common;
 
