@@ -5,6 +5,7 @@
     reason = "a command line tool speaks there"
 )]
 
+mod demo;
 mod errors;
 mod generated;
 mod header;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask TASK
 
+  demo               a C program watches a print that fails; about a minute, no network
   header [--check]   write include/oe_process.h, or compare it with what would be written
   errors [--check]   write docs/errors.md, or compare it with what would be written";
 
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
+        ["demo"] => demo::run(),
         ["header"] => header::run(false),
         ["header", "--check"] => header::run(true),
         ["errors"] => errors::run(false),
