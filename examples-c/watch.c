@@ -144,7 +144,7 @@ static void show(const oe_result *r)
 {
     char at[16];
     stamp(at, sizeof at);
-    printf("%-8s  quality %2" PRId32 "  %-32s  score %3" PRId32 "  next %3" PRIu32 " s %s%s%s%s%s%s%s\n", at,
+    printf("%-8s  quality %2" PRId32 "  %-34s  score %3" PRId32 "  next %3" PRIu32 " s %s%s%s%s%s%s%s\n", at,
            r->print_quality, oe_quality_text(r->print_quality), r->score,
            (r->next_due_ms + 999) / 1000, r->warning_suggested ? " warning" : "",
            r->pause_suggested ? " pause" : "", r->flags & OE_RESULT_WARNING_EDGE ? " [WARN NOW]" : "",
