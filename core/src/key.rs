@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_nothing() {
+    fn se_11_debug_shows_nothing() {
         assert!(!format!("{:?}", ApiKey::new("topsecret").unwrap()).contains("secret"));
     }
 }

@@ -409,7 +409,7 @@ fn a_restored_context_waits_at_least_its_minimum_and_all_of_it_after_a_reboot() 
 }
 
 #[test]
-fn se_12_a_saved_text_is_believed_in_nothing() {
+fn se_12_se_15_a_saved_text_is_believed_in_nothing() {
     let (rig, session) = Rig::printing(vec![ok()]);
     rig.next(&session).unwrap();
     let saved = session.save();
@@ -492,7 +492,7 @@ fn renewals_are_three_an_hour() {
 }
 
 #[test]
-fn fb_16_a_cancelled_call_does_not_switch_and_waits_the_floor() {
+fn fb_16_co_05_a_cancelled_call_does_not_switch_and_waits_the_floor() {
     let gate = Arc::new(Gate::default());
     let (rig, session) = Rig::printing(vec![Step::Gated(gate.clone(), Box::new(ok())), ok()]);
     let processing = session.clone();
@@ -696,7 +696,7 @@ fn late_and_repeated_frames_raise_no_edge() {
 }
 
 #[test]
-fn up_05_up_11_im_01_local_refusals_send_nothing_and_change_nothing() {
+fn up_05_up_11_im_01_im_06_local_refusals_send_nothing_and_change_nothing() {
     let (rig, session) = Rig::printing(vec![ok()]);
     let mut large = vec![0; 6_291_457];
     large[..3].copy_from_slice(&[0xFF, 0xD8, 0xFF]);
@@ -803,4 +803,26 @@ fn the_embedded_backend_is_not_built_in_yet() {
     let world = oe_core::clock::World::default();
     let error = oe_core::client::Client::new(&options, world).err().unwrap();
     assert_eq!(error.status, Status::Unsupported);
+}
+
+#[test]
+fn im_02_padding_and_a_missing_end_are_the_service_s_to_judge() {
+    for tail in [&[0; 4_096][..], b"\r\n", b""] {
+        let (rig, session) = Rig::printing(vec![ok()]);
+        let image = [&[0xFF, 0xD8, 0xFF, 0xE0, 1, 2, 3][..], tail].concat();
+        assert!(session.process(&image, None).is_ok());
+        let body = rig.script.uploads()[0].body.clone();
+        assert!(
+            body.windows(image.len()).any(|window| window == image),
+            "sent as it is"
+        );
+    }
+}
+
+#[test]
+fn co_07_two_clients_of_one_key_have_each_their_own_contexts() {
+    let (first, one) = Rig::printing(vec![reply(401, &error_body("OE_INVALID_API_KEY"))]);
+    let (second, two) = Rig::printing(vec![ok()]);
+    assert_eq!(status_of(first.next(&one)), Status::InvalidApiKey);
+    assert_eq!(status_of(second.next(&two)), Status::Ok);
 }

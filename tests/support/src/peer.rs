@@ -44,6 +44,8 @@ pub enum Step {
     Drain,
     /// Read requests and answer each with these bytes until the other side has gone.
     Serve(Vec<u8>),
+    /// The same with a JSON body, in which `BASE_URL` stands for the peer's own.
+    ServeJson(String),
 }
 
 /// A request, as far as it was read.
@@ -384,6 +386,13 @@ impl Connection<'_> {
                 self.more()?;
                 self.buffer.clear();
             },
+            Step::ServeJson(body) => {
+                let base = format!("http://{}", self.raw.local_addr()?);
+                self.step(Step::Serve(json(
+                    "200 OK",
+                    &body.replace("BASE_URL", &base),
+                )))
+            }
             Step::Serve(bytes) => loop {
                 self.request(None)?;
                 self.send(&bytes)?;

@@ -1,0 +1,232 @@
+//! The service from the wire: every documented error, both editions, multipart in all its forms.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails loudly"
+)]
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oe_server::keys::Keys;
+use oe_server::reply::Edition;
+use oe_server::{Config, Running, verdicts};
+use serde_json::Value;
+
+const FRAME: &[u8] = include_bytes!("../../demo/frames/frame-01.jpg");
+
+fn post(server: &Running, path: &str, key: &str, kind: &str, body: &[u8]) -> (u16, Value) {
+    let mut stream = TcpStream::connect(server.addr()).unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {}\r\nX-API-Key: {key}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        server.addr(),
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    // An early refusal may close the connection before all is written.
+    drop(stream.write_all(body));
+    let mut answer = Vec::new();
+    drop(stream.read_to_end(&mut answer));
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").expect(&answer);
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap())
+}
+
+fn create(server: &Running, key: &str, body: &str) -> (u16, Value) {
+    let kind = "application/json; charset=utf-8";
+    post(
+        server,
+        "/api/gadget/v1/createcontext",
+        key,
+        kind,
+        body.as_bytes(),
+    )
+}
+
+fn path_of(created: &Value, name: &str) -> String {
+    let url = created[name].as_str().unwrap();
+    url["http://".len()..]
+        .split_once('/')
+        .map(|(_, path)| format!("/{path}"))
+        .unwrap()
+}
+
+fn parts(files: &[&[u8]]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for file in files {
+        body.extend(b"--B\r\nContent-Disposition: form-data; name=\"attachment\"; filename=\"snapshot\"\r\n\r\n");
+        body.extend_from_slice(file);
+        body.extend(b"\r\n");
+    }
+    body.extend(b"--B--\r\n");
+    body
+}
+
+fn process(server: &Running, created: &Value, key: &str, files: &[&[u8]]) -> (u16, Value) {
+    let path = path_of(created, "ProcessRequestUrl");
+    post(
+        server,
+        &path,
+        key,
+        "multipart/form-data; boundary=B",
+        &parts(files),
+    )
+}
+
+fn start(config: Config) -> Running {
+    Running::start(config).unwrap()
+}
+
+fn error(answer: &(u16, Value)) -> (u16, &str) {
+    (answer.0, answer.1["ErrorType"].as_str().unwrap_or(""))
+}
+
+#[test]
+fn creates_take_what_clients_in_the_field_send() {
+    let server = start(Config::default());
+    for body in [
+        "{}",
+        r#"{"WarningConfidenceLevel":null,"PauseConfidenceLevel":null}"#,
+        r#"{"PauseConfidenceLevel":5}"#,
+    ] {
+        let (status, created) = create(&server, "k", body);
+        assert_eq!(status, 200);
+        assert_ne!(
+            created["ProcessRequestUrl"],
+            created["FallbackProcessRequestUrl"]
+        );
+    }
+    assert_eq!(
+        error(&create(&server, "k", r#"{"PauseConfidenceLevel":6}"#)),
+        (400, "OE_BAD_ARGS")
+    );
+    assert_eq!(
+        error(&create(&server, "k", "nonsense")),
+        (400, "OE_ARGS_PARSE_FAILED")
+    );
+    assert_eq!(
+        error(&create(&server, " ", "{}")),
+        (401, "OE_INVALID_API_KEY")
+    );
+    assert_eq!(server.stats().creates(), 3);
+}
+
+#[test]
+fn both_editions_answer_as_documented_and_contexts_are_paced() {
+    let a = start(Config {
+        minimum: 40,
+        ..Config::default()
+    });
+    let (_, created) = create(&a, "k", "{}");
+    let (status, verdict) = process(&a, &created, "k", &[FRAME]);
+    assert_eq!(
+        (status, &verdict["NextProcessIntervalSec"]),
+        (200, &Value::from(40))
+    );
+    assert!(verdict.get("FasterInspectionSuggested").is_none());
+    assert_eq!(
+        error(&process(&a, &created, "k", &[FRAME])),
+        (429, "OE_CONTEXT_RATE_LIMITED")
+    );
+    let b = start(Config {
+        edition: Edition::B,
+        minimum: 5,
+        ..Config::default()
+    });
+    let (_, created) = create(&b, "k", "{}");
+    let path = path_of(&created, "FallbackProcessRequestUrl");
+    let (status, verdict) = post(
+        &b,
+        &path,
+        "k",
+        "multipart/form-data; boundary=B",
+        &parts(&[FRAME]),
+    );
+    assert_eq!(
+        (status, &verdict["FasterInspectionSuggested"]),
+        (200, &Value::from(false))
+    );
+    assert_eq!(
+        verdict["NextProcessIntervalSec"],
+        serde_json::json!({"Minimum": 5, "Recommended": 20})
+    );
+}
+
+#[test]
+fn images_are_checked() {
+    let server = start(Config::default());
+    let (_, created) = create(&server, "k", "{}");
+    let mut largest = FRAME.to_vec();
+    largest.resize(6_291_457, 0);
+    for (files, expected) in [
+        (
+            &[&b"\xFF\xD8\xFFgarbage"[..]][..],
+            (400, "OE_IMAGE_DECODE_FAILED"),
+        ),
+        (&[FRAME, FRAME], (400, "OE_BAD_ARGS")),
+        (&[], (400, "OE_BAD_ARGS")),
+    ] {
+        assert_eq!(error(&process(&server, &created, "k", files)), expected);
+    }
+    assert_eq!(process(&server, &created, "k", &[&largest]).0, 413);
+    assert_eq!(
+        process(&server, &created, "k", &[&largest[..6_291_456]]).0,
+        200
+    );
+}
+
+#[test]
+fn contexts_belong_to_their_key_and_end() {
+    let server = start(Config {
+        context_life: Duration::from_millis(300),
+        ..Config::default()
+    });
+    let (_, created) = create(&server, "k", "{}");
+    let gone = (500, "OE_INTERNAL_ERROR");
+    let answer = process(&server, &created, "other", &[FRAME]);
+    assert_eq!(error(&answer), gone);
+    assert_eq!(answer.1["ErrorDetails"], "Failed to get context object.");
+    std::thread::sleep(Duration::from_millis(350));
+    assert_eq!(error(&process(&server, &created, "k", &[FRAME])), gone);
+}
+
+#[test]
+fn every_state_of_a_key_and_every_scripted_error() {
+    let keys = "good\nlimited limit=1\nd disabled\np payment-failed\ni ip-restricted\n# c\n";
+    let script = "{\"quality\": 3, \"score\": 60, \"warning\": true}\n{\"error\": \"OE_BACKEND_THROTTLED\", \"retry_after\": 9}\n";
+    let server = start(Config {
+        keys: Arc::new(Keys::parse(keys).unwrap()),
+        verdicts: Arc::new(verdicts::parse(script).unwrap()),
+        minimum: 0,
+        ..Config::default()
+    });
+    for (key, expected) in [
+        ("nobody", (401, "OE_INVALID_API_KEY")),
+        ("d", (403, "OE_API_KEY_DISABLED")),
+        ("p", (402, "OE_API_KEY_BLOCKED_PAYMENT_FAILED")),
+        ("i", (403, "OE_API_KEY_IP_RESTRICTED")),
+    ] {
+        assert_eq!(error(&create(&server, key, "{}")), expected);
+    }
+    let (_, created) = create(&server, "good", "{}");
+    assert_eq!(
+        process(&server, &created, "good", &[FRAME]).1["PrintQuality"],
+        3
+    );
+    assert_eq!(
+        error(&process(&server, &created, "good", &[FRAME])),
+        (503, "OE_BACKEND_THROTTLED")
+    );
+    let (_, created) = create(&server, "limited", "{}");
+    assert_eq!(process(&server, &created, "limited", &[FRAME]).0, 200);
+    let answer = process(&server, &created, "limited", &[FRAME]);
+    assert_eq!(error(&answer), (429, "OE_FREE_USAGE_LIMIT_REACHED"));
+    for bad in ["", "{\"quality\": 11}", "{\"qualty\": 1}"] {
+        assert!(verdicts::parse(bad).is_err());
+    }
+    assert!(Keys::parse("k maybe").unwrap_err().contains("line 1"));
+}
