@@ -39,6 +39,8 @@
  *
  * Order. oe_options_new(), setters, oe_client_new(), oe_context_create() when a print starts, then
  *     oe_context_wait_due() and oe_process_jpeg() in turn, oe_context_free() when the print ends.
+ *     Or let a monitor do that: oe_monitor_start(), then oe_client_next_event() again and again, a
+ *     oe_monitor_submit() after each FRAME_WANTED, oe_monitor_stop() when the print ends.
  *
  * Handles. Opaque, never to be looked into. Each is freed by its own _free() and by nothing else,
  *     in any order. NULL, a freed handle and one of another kind get OE_ERR_HANDLE; _free() then
@@ -49,11 +51,12 @@
  *
  * Threads. Any function may be called from any thread at any time. One context takes one call at a
  *     time that waits or sends: another one gets OE_ERR_BUSY, it is never queued. The library has
- *     no thread of its own but one that looks up a host name, while it does. Such threads are
+ *     no thread of its own but one that looks up a host name, while it does, and while a client has
+ *     monitors, one that keeps time and up to oe_options_set_workers() others. Such threads are
  *     called "oe-...", block all signals and never call the host, except for its log function.
  *
  * Blocking. Only functions whose comment says so wait. oe_context_cancel(), oe_client_cancel() and
- *     _free() return at once and end what is in flight within 2 s. They are not for signal
+ *     oe_context_free() return at once and end what is in flight within 2 s. They are not for signal
  *     handlers: let a handler set a flag and another thread cancel.
  *
  * Time. Waits are measured on a clock that does not jump. No call goes out before its time,
@@ -132,6 +135,9 @@ typedef struct oe_client oe_client;
 
 /** One print. Made by oe_context_create() or oe_context_restore(). */
 typedef struct oe_context oe_context;
+
+/** One print that is watched. Made by oe_monitor_start() or oe_monitor_start_saved(). */
+typedef struct oe_monitor oe_monitor;
 
 /* ==============================================================================================
  * 1. Version
@@ -514,16 +520,16 @@ typedef struct oe_usage {
  * Since: 0.1.0 */
 OE_API oe_status oe_client_new(const oe_options *options, oe_client **out);
 
-/** Frees a client and ends its creates, renewals and key checks in flight (OE_CANCELLED). Its
- * contexts stay usable. NULL and freeing twice do nothing.
- * Blocks: no.
+/** Frees a client, stops its monitors, and ends its creates, renewals, key checks and waits for
+ * events (OE_CANCELLED). Its contexts stay usable. NULL and freeing twice do nothing.
+ * Blocks: until the calls of its monitors have ended, less than 2 s.
  * Threads: any. Inside the log function it takes effect when the call that is logging returns.
  * Owns: takes client.
  * Returns: nothing.
  * Since: 0.1.0 */
 OE_API void oe_client_free(oe_client *client);
 
-/** Ends every create, renewal and key check that is in flight on this client: they return
+/** Ends every create, renewal, key check and wait for an event on this client: they return
  * OE_CANCELLED. Without one it has no effect, not even on the next.
  * Blocks: no; the calls it ends return within 2 s.
  * Threads: any, but not from a signal handler: let that set a flag.
@@ -768,7 +774,173 @@ OE_API oe_status oe_process_jpeg_at(oe_context *context, const uint8_t *jpeg, si
 OE_API void oe_result_init(oe_result *out, size_t size);
 
 /* ==============================================================================================
- * 7. Log
+ * 7. Monitor: the process loop, pulled
+ *
+ * A monitor watches one print: submit frames when you have them, read what happened from its
+ * client when you like. It makes and renews the context, sends a frame when one is due, and
+ * nothing ever calls into the host. All monitors of a client share its worker threads and one queue
+ * of events, which holds at most one unread event of each kind per monitor: a newer one takes the
+ * place of the older. RESULT comes before WARNING before PAUSE of one verdict.
+ * ============================================================================================== */
+
+/** What an oe_event tells. */
+enum {
+    OE_EVENT_FRAME_WANTED = 1,    /**< Submit a frame: one is due in 2 s. Again every 10 s until one
+                                       comes. */
+    OE_EVENT_RESULT = 2,          /**< A verdict, in result. */
+    OE_EVENT_WARNING = 3,         /**< Tell the user, once per episode; with result. */
+    OE_EVENT_PAUSE = 4,           /**< Pause the print, once per episode; with result. */
+    OE_EVENT_ERROR = 5,           /**< An attempt failed, as error says; it is made again in
+                                       time. */
+    OE_EVENT_RECOVERED = 6,       /**< The first verdict after errors. */
+    OE_EVENT_CAMERA_STALLED = 7,  /**< 60 s without a frame that was wanted, or the same bytes three
+                                       times. */
+    OE_EVENT_CAMERA_BACK = 8,     /**< Frames come or change again. */
+    OE_EVENT_CONTEXT_RENEWED = 9, /**< A new context took the place of a lost one. */
+    OE_EVENT_LATCHED = 10,        /**< An account error stops the client, see section 4; with
+                                       error. */
+    OE_EVENT_STOPPED = 11         /**< The library gave up on this monitor; with error. Free it. */
+};
+
+/** What happened. */
+typedef struct oe_event {
+    uint32_t struct_size; /**< Set by OE_EVENT_INIT or oe_event_init(). */
+    int32_t kind;         /**< OE_EVENT_... Ignore one you do not know. */
+    uint64_t tag;         /**< The monitor's, from its start. */
+    oe_status status;     /**< Of ERROR, LATCHED and STOPPED; else OE_OK. */
+    uint32_t age_ms;      /**< Milliseconds since it was queued: do not pause on an old one. */
+} oe_event;
+#define OE_EVENT_INIT { sizeof(oe_event), 0, 0, 0, 0 }
+
+/** Starts to watch a print, from which on its client tells of it under tag. Confidences as for
+ * oe_context_create(). Sends nothing itself; the first calls of monitors started together are
+ * spread over up to 20 s. On failure *out is NULL.
+ * Blocks: no.
+ * Threads: any, but not inside the log function.
+ * Owns: the caller owns *out and frees it with oe_monitor_free().
+ * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_REENTRANT, OE_ERR_RESOURCES, -70 to -74.
+ * Since: 0.1.0 */
+OE_API oe_status oe_monitor_start(oe_client *client, int32_t warning_confidence, int32_t
+    pause_confidence, uint64_t tag, oe_monitor **out);
+
+/** Stops a monitor as oe_monitor_stop() does, and frees it. NULL and freeing twice do nothing.
+ * Blocks: until its call in flight has ended, less than 2 s.
+ * Threads: any. Inside the log function it takes effect when the call that is logging returns.
+ * Owns: takes monitor.
+ * Returns: nothing.
+ * Since: 0.1.0 */
+OE_API void oe_monitor_free(oe_monitor *monitor);
+
+/** The print has ended: a verdict in flight is dropped, unread events of this monitor are removed,
+ * and no more come. Everything but stop and free is OE_ERR_CLOSED from then on.
+ * Blocks: until its call in flight has ended, less than 2 s.
+ * Threads: any, but not inside the log function.
+ * Owns: nothing; free it all the same.
+ * Returns: OE_OK, also the second time; OE_ERR_REENTRANT.
+ * Since: 0.1.0 */
+OE_API oe_status oe_monitor_stop(oe_monitor *monitor);
+
+/** The print is paused: nothing is sent, the context is kept. Removes unread WARNING, PAUSE and
+ * FRAME_WANTED. A verdict in flight still comes, without edges.
+ * Blocks: no.
+ * Threads: any.
+ * Owns: nothing.
+ * Returns: OE_OK; OE_ERR_CLOSED.
+ * Since: 0.1.0 */
+OE_API oe_status oe_monitor_pause(oe_monitor *monitor);
+
+/** The print goes on. Frames from before are not sent.
+ * Blocks: no.
+ * Threads: any.
+ * Owns: nothing.
+ * Returns: OE_OK, also when it was not paused; OE_ERR_CLOSED.
+ * Since: 0.1.0 */
+OE_API oe_status oe_monitor_resume(oe_monitor *monitor);
+
+/** With 1, "this is no failure": no WARNING, PAUSE or edge flags for the rest of this print, and
+ * unread ones and FRAME_WANTED are removed. Verdicts still come. 0 ends that.
+ * Blocks: no.
+ * Threads: any.
+ * Owns: nothing.
+ * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_CLOSED.
+ * Since: 0.1.0 */
+OE_API oe_status oe_monitor_mute(oe_monitor *monitor, int32_t muted);
+
+/** As oe_options_set_interval_sec(), for this monitor from now on, the wait in progress included.
+ * Blocks: no.
+ * Threads: any.
+ * Owns: nothing.
+ * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_CLOSED.
+ * Since: 0.1.0 */
+OE_API oe_status oe_monitor_set_interval_sec(oe_monitor *monitor, uint32_t sec);
+
+/** Hands in a frame of len bytes, at most 6,291,456; the newest wins and is sent when due. The time
+ * of capture is in milliseconds since 1970, UTC; 0 is now. Any time will do, best is after
+ * FRAME_WANTED. While the print is paused a frame is dropped, which is OE_OK.
+ * Blocks: no.
+ * Threads: any.
+ * Owns: copies jpeg.
+ * Returns: OE_OK; -1, -6 to -8, -12, -55 (undecodable before), -70 to -74, OE_ERR_RESOURCES.
+ * Since: 0.1.0 */
+OE_API oe_status oe_monitor_submit(oe_monitor *monitor, const uint8_t *jpeg, size_t len, int64_t
+    captured_unix_ms);
+
+/** Reads what is known of the print. Before there is a context, due_in_ms is that of its create.
+ * Blocks: no.
+ * Threads: any.
+ * Owns: nothing; fills out.
+ * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_CLOSED.
+ * Since: 0.1.0 */
+OE_API oe_status oe_monitor_info(oe_monitor *monitor, oe_info *out);
+
+/** As oe_context_save(), for oe_monitor_start_saved(): call it after each RESULT and ERROR. An edge
+ * whose event is unread is saved as not raised; that the print is paused is not saved.
+ * Blocks: no.
+ * Threads: any.
+ * Owns: nothing; fills buf.
+ * Returns: OE_OK; OE_ERR_BUFFER when cap <= *needed, OE_ERR_ARGUMENT, OE_ERR_CLOSED.
+ * Since: 0.1.0 */
+OE_API oe_status oe_monitor_save(oe_monitor *monitor, char *buf, size_t cap, size_t *needed);
+
+/** Goes on watching from the text of oe_monitor_save(), as oe_context_restore() does.
+ * Blocks: no.
+ * Threads: any, but not inside the log function.
+ * Owns: as oe_monitor_start(); copies saved.
+ * Returns: as oe_context_restore(); OE_ERR_RESOURCES.
+ * Since: 0.1.0 */
+OE_API oe_status oe_monitor_start_saved(oe_client *client, const char *saved, uint64_t tag,
+    oe_monitor **out);
+
+/** Takes the oldest unread event of any monitor of this client, waiting for it up to timeout_ms: 0
+ * does not wait, OE_NEVER waits for ever. result is filled for RESULT, WARNING and PAUSE, error for
+ * ERROR, LATCHED and STOPPED; either may be NULL. Several threads may wait; each event goes to one.
+ * Blocks: up to timeout_ms; oe_client_cancel() and oe_client_free() end it.
+ * Threads: any, but not inside the log function.
+ * Owns: nothing; fills out, result and error on OE_OK.
+ * Returns: OE_OK; OE_NO_EVENT, OE_CANCELLED, OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_REENTRANT.
+ * Since: 0.1.0 */
+OE_API oe_status oe_client_next_event(oe_client *client, uint32_t timeout_ms, oe_event *out,
+    oe_result *result, oe_error *error);
+
+/** A descriptor for poll, epoll, select and event loops: readable while there are unread events.
+ * The library's: never read or close it. It lasts until oe_client_free(). Windows: none yet.
+ * Blocks: no.
+ * Threads: any.
+ * Owns: nothing.
+ * Returns: the descriptor; -1 where there is none, or out of descriptors.
+ * Since: 0.1.0 */
+OE_API ptrdiff_t oe_client_event_fd(oe_client *client);
+
+/** Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_event).
+ * Blocks: no.
+ * Threads: any.
+ * Owns: nothing.
+ * Returns: nothing. Above 4096 only struct_size is set, to 0, which every call refuses.
+ * Since: 0.1.0 */
+OE_API void oe_event_init(oe_event *out, size_t size);
+
+/* ==============================================================================================
+ * 8. Log
  *
  * Silent unless a function is set. Lines hold no key, context id, URL path or text of a server.
  * ============================================================================================== */
@@ -785,14 +957,15 @@ enum {
 /** Takes one line, without a line end, that is valid until the function returns. It may run on any
  * thread, one call at a time per set of options, and must not throw, longjmp or fork. Inside it
  * oe_process_jpeg(), oe_process_jpeg_at(), oe_context_create(), oe_context_renew(),
- * oe_context_restore(), oe_context_wait_due() and oe_client_check_key() return OE_ERR_REENTRANT. */
+ * oe_context_restore(), oe_context_wait_due(), oe_client_check_key(), oe_client_next_event(),
+ * oe_monitor_start(), oe_monitor_start_saved() and oe_monitor_stop() return OE_ERR_REENTRANT. */
 typedef void (OE_CALL *oe_log_fn)(void *user_data, int32_t level, const char *text);
 
 /** Sets the log function for lines up to max_level, OE_LOG_ERROR to OE_LOG_TRACE; 0 is silence.
  * It replaces the one before; a NULL function removes it. free_user_data (may be NULL) runs exactly
  * once on user_data, on any thread, also when this call fails: when the function was replaced or
- * the options are gone, and every client and context made with it is gone too. The function has
- * ended for good before that.
+ * the options are gone, and every client, context and monitor made with it is gone too. The
+ * function has ended for good before that.
  * Blocks: no.
  * Threads: any.
  * Owns: takes user_data.

@@ -95,6 +95,17 @@ impl<T: Versioned> Out<T> {
         })
     }
 
+    /// As [`new`](Self::new), of a structure that the host may leave out.
+    ///
+    /// # Errors
+    /// `Abi`.
+    pub(crate) fn optional(to: *mut T) -> Result<Option<Out<T>>, Error> {
+        match to.is_null() {
+            true => Ok(None),
+            false => Out::new(to).map(Some),
+        }
+    }
+
     /// Writes the members that the host's release of the structure has, but for `struct_size`.
     pub(crate) fn write(self, value: &T) {
         let from = std::ptr::from_ref(value).cast::<u8>();
@@ -196,6 +207,7 @@ mod tests {
     use super::*;
     use crate::client::oe_usage;
     use crate::context::oe_info;
+    use crate::monitor::oe_event;
     use crate::process::oe_result;
     use crate::status::oe_error;
 
@@ -234,6 +246,7 @@ mod tests {
         every_size::<oe_error>();
         every_size::<oe_usage>();
         every_size::<oe_info>();
+        every_size::<oe_event>();
         every_size::<oe_result>();
     }
 

@@ -101,10 +101,10 @@ pub unsafe extern "C" fn oe_client_new(
     })
 }
 
-/// Frees a client and ends its creates, renewals and key checks in flight (OE_CANCELLED). Its
-/// contexts stay usable. NULL and freeing twice do nothing.
+/// Frees a client, stops its monitors, and ends its creates, renewals, key checks and waits for
+/// events (OE_CANCELLED). Its contexts stay usable. NULL and freeing twice do nothing.
 ///
-/// Blocks: no.
+/// Blocks: until the calls of its monitors have ended, less than 2 s.
 /// Threads: any. Inside the log function it takes effect when the call that is logging returns.
 /// Owns: takes client.
 /// Returns: nothing.
@@ -117,7 +117,7 @@ pub extern "C" fn oe_client_free(client: *mut oe_client) {
     });
 }
 
-/// Ends every create, renewal and key check that is in flight on this client: they return
+/// Ends every create, renewal, key check and wait for an event on this client: they return
 /// OE_CANCELLED. Without one it has no effect, not even on the next.
 ///
 /// Blocks: no; the calls it ends return within 2 s.

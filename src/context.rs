@@ -253,14 +253,22 @@ pub unsafe extern "C" fn oe_context_save(
     cap: usize,
     needed: *mut usize,
 ) -> oe_status {
-    on(context, |session| save(session, buf, cap, needed))
+    on(context, |session| {
+        put_saved(&session.save(), buf, cap, needed)
+    })
 }
 
-fn save(session: &Session, buf: *mut c_char, cap: usize, needed: *mut usize) -> Result<(), Error> {
+/// Puts a saved text into a host's buffer.
+pub(crate) fn put_saved(
+    saved: &str,
+    buf: *mut c_char,
+    cap: usize,
+    needed: *mut usize,
+) -> Result<(), Error> {
     if buf.is_null() && (cap > 0 || needed.is_null()) {
         return Err(refuse("the buffer is NULL"));
     }
-    let len = text::put(&session.save(), buf, cap);
+    let len = text::put(saved, buf, cap);
     if !needed.is_null() {
         Place::new(needed)?.put(len);
     }

@@ -34,6 +34,12 @@ pub struct oe_context {
     _opaque: [u8; 0],
 }
 
+/// One print that is watched. Made by oe_monitor_start() or oe_monitor_start_saved().
+#[allow(non_camel_case_types, reason = "the name in C")]
+pub struct oe_monitor {
+    _opaque: [u8; 0],
+}
+
 /// The type behind a handle's pointer in C.
 pub(crate) trait Handle {
     /// What the table keeps for it.
@@ -44,7 +50,7 @@ pub(crate) trait Handle {
 
 /// What happens to an object when its handle is freed. Calls in flight may still hold it.
 pub(crate) trait Close: Any + Send + Sync {
-    /// Ends what is in flight. Must not wait for it.
+    /// Ends what is in flight. May wait for it, 2 s at most: no lock of the table is held.
     fn close(&self);
 }
 

@@ -1,7 +1,7 @@
 //! The C ABI of oe-process.
 //!
 //! One file per section of the header, in its order: [`version`], [`status`], [`options`],
-//! [`client`], [`context`], [`process`], [`log`]. Their doc comments are the header's text; they
+//! [`client`], [`context`], [`process`], [`monitor`], [`log`]. Their doc comments are the header's text; they
 //! hold no logic and no `unsafe` block. Every exported body is one call of `guard`.
 //!
 //! The plumbing, where all of the `unsafe` is: `guard` (panics, calls from inside the log
@@ -22,6 +22,7 @@ mod thread;
 pub mod client;
 pub mod context;
 pub mod log;
+pub mod monitor;
 pub mod options;
 pub mod process;
 pub mod status;

@@ -28,7 +28,8 @@ pub const OE_LOG_TRACE: i32 = 5;
 /// Takes one line, without a line end, that is valid until the function returns. It may run on any
 /// thread, one call at a time per set of options, and must not throw, longjmp or fork. Inside it
 /// oe_process_jpeg(), oe_process_jpeg_at(), oe_context_create(), oe_context_renew(),
-/// oe_context_restore(), oe_context_wait_due() and oe_client_check_key() return OE_ERR_REENTRANT.
+/// oe_context_restore(), oe_context_wait_due(), oe_client_check_key(), oe_client_next_event(),
+/// oe_monitor_start(), oe_monitor_start_saved() and oe_monitor_stop() return OE_ERR_REENTRANT.
 #[allow(non_camel_case_types, reason = "the name in C")]
 pub type oe_log_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, text: *const c_char)>;
@@ -36,8 +37,8 @@ pub type oe_log_fn =
 /// Sets the log function for lines up to max_level, OE_LOG_ERROR to OE_LOG_TRACE; 0 is silence.
 /// It replaces the one before; a NULL function removes it. free_user_data (may be NULL) runs exactly
 /// once on user_data, on any thread, also when this call fails: when the function was replaced or
-/// the options are gone, and every client and context made with it is gone too. The function has
-/// ended for good before that.
+/// the options are gone, and every client, context and monitor made with it is gone too. The
+/// function has ended for good before that.
 ///
 /// Blocks: no.
 /// Threads: any.

@@ -103,6 +103,18 @@ impl From<Outcome> for oe_result {
     }
 }
 
+/// A capture time, if one is given.
+///
+/// # Errors
+/// `Argument` before 1970.
+pub(crate) fn captured(unix_ms: i64) -> Result<Option<i64>, Error> {
+    match unix_ms {
+        0 => Ok(None),
+        1.. => Ok(Some(unix_ms)),
+        _ => Err(refuse("the capture time is before 1970")),
+    }
+}
+
 fn process(
     session: &Session,
     (jpeg, len): (*const u8, usize),
@@ -110,11 +122,7 @@ fn process(
     out: *mut oe_result,
 ) -> Result<(), Error> {
     let out = Out::new(out)?;
-    let captured = match captured_unix_ms {
-        0 => None,
-        1.. => Some(captured_unix_ms),
-        _ => return Err(refuse("the capture time is before 1970")),
-    };
+    let captured = captured(captured_unix_ms)?;
     abi::with_bytes(jpeg, len, |jpeg| {
         guard::refuse_while_logging()?;
         out.write(&session.process(jpeg, captured)?.into());

@@ -52,6 +52,15 @@ impl Edges {
         self.paused |= rising.pause;
         rising
     }
+
+    /// Edges that rose but that nobody was told of: they may rise again.
+    pub fn take_back(&mut self, untold: Rising) {
+        self.warned &= !untold.warning;
+        self.paused &= !untold.pause;
+        if untold.warning {
+            self.last_warning = None;
+        }
+    }
 }
 
 #[cfg(test)]

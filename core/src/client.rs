@@ -16,6 +16,7 @@ use crate::http::{HttpConfig, HttpTransport};
 use crate::key::ApiKey;
 use crate::latch::{Latch, Ticket};
 use crate::log::Log;
+use crate::monitor::Hub;
 use crate::random;
 use crate::session::Session;
 use crate::transport::{Request, Transport};
@@ -37,6 +38,8 @@ pub struct Client {
     /// Cancel tokens of creates, renewals and key checks in flight.
     in_flight: Mutex<HashMap<u64, CancelToken>>,
     sessions: Mutex<HashMap<u64, Weak<Session>>>,
+    /// Shared with the monitors' threads, which outlive it by a moment.
+    pub(crate) hub: Arc<Hub>,
     next_id: AtomicU64,
 }
 
@@ -95,19 +98,24 @@ impl Client {
             pace: Mutex::default(),
             in_flight: Mutex::default(),
             sessions: Mutex::default(),
+            hub: Arc::default(),
             next_id: AtomicU64::new(1),
         }))
     }
 
-    /// Ends every create, renewal and key check in flight; no effect on later ones.
+    /// Ends every create, renewal, key check and wait for an event in flight; no effect on later
+    /// ones.
     pub fn cancel(&self) {
         let tokens: Vec<_> = self.in_flight.lock().values().cloned().collect();
         tokens.iter().for_each(CancelToken::cancel);
+        self.hub.cancel_waits();
     }
 
-    /// The handle is gone: ends what [`cancel`](Self::cancel) ends. Contexts stay usable.
+    /// The handle is gone: ends what [`cancel`](Self::cancel) ends, and the monitors with their
+    /// threads, within 2 s. Contexts stay usable.
     pub fn close(&self) {
         self.cancel();
+        self.hub.close();
     }
 
     /// When the next create may be sent; never while an account error is latched.
@@ -116,6 +124,17 @@ impl Client {
             Some(_) => Due::Never,
             None => Due::In(self.pace.lock().remaining(self.world.clock.now())),
         }
+    }
+
+    /// When the pace of the client allows the next create.
+    pub(crate) fn create_at(&self) -> Duration {
+        let now = self.world.clock.now();
+        now + self.pace.lock().remaining(now)
+    }
+
+    /// Whether the last create failed.
+    pub(crate) fn creates_fail(&self) -> bool {
+        self.pace.lock().is_failing()
     }
 
     /// A Create Context whose context is dropped: free, sends no image. Clears a latch that is
@@ -290,8 +309,9 @@ impl Client {
         }
     }
 
-    /// Whoever waits for its time looks again at why.
+    /// Whoever waits for its time looks again at why: the latch has changed.
     fn wake_sessions(&self) {
+        self.hub.review_all(self);
         let sessions: Vec<_> = self
             .sessions
             .lock()

@@ -356,13 +356,14 @@ impl Confidence {
     }
 }
 
-/// Shared by a client and its contexts: what they need of the options.
+/// Shared by a client, its contexts and monitors: what they need of the options.
 #[derive(Clone, Debug)]
 pub(crate) struct CallConfig {
     pub(crate) timeout: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) interval_sec: u32,
     pub(crate) max_frame_age: Duration,
+    pub(crate) workers: usize,
 }
 
 impl Options {
@@ -372,6 +373,7 @@ impl Options {
             connect_timeout: self.connect_timeout.min(self.timeout),
             interval_sec: self.interval_sec,
             max_frame_age: self.max_frame_age,
+            workers: self.workers as usize,
         })
     }
 }

@@ -27,6 +27,10 @@ impl CreatePace {
         self.due_at.saturating_sub(now)
     }
 
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
     pub(crate) fn check_remaining(&self, now: Duration) -> Duration {
         self.remaining(now)
             .max(self.check_due_at.saturating_sub(now))

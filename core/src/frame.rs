@@ -72,6 +72,41 @@ impl Age {
     }
 }
 
+/// A frame that waits to be sent.
+pub(crate) struct Frame {
+    pub(crate) jpeg: Vec<u8>,
+    pub(crate) digest: Digest,
+    pub(crate) age: Age,
+}
+
+impl Frame {
+    /// Copies a frame. `digest` and `age` are its own.
+    ///
+    /// # Errors
+    /// `Resources` when there is no memory for it.
+    pub(crate) fn copy(jpeg: &[u8], digest: Digest, age: Age) -> Result<Frame, Error> {
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(jpeg.len())
+            .map_err(|_| Error::local(Status::Resources))?;
+        copy.extend_from_slice(jpeg);
+        Ok(Frame {
+            jpeg: copy,
+            digest,
+            age,
+        })
+    }
+
+    /// When it came here.
+    pub(crate) fn arrived(&self) -> Duration {
+        self.age.start
+    }
+
+    /// When it was taken.
+    pub(crate) fn taken(&self) -> Duration {
+        self.age.start.saturating_sub(self.age.at_start)
+    }
+}
+
 /// Whether an age is over the limit; a limit of zero is none.
 #[must_use]
 pub fn is_too_old(age: Duration, limit: Duration) -> bool {

@@ -1,9 +1,11 @@
 //! A context as text, to survive a restart of the host.
 //!
-//! The text is `oe-context-1 ` and a JSON object in ASCII. It holds the context's URLs and is
+//! The text is `oe-context-1 ` and a JSON object in ASCII; that of a monitor is `oe-monitor-1 ` and
+//! one that holds the context's, if it has one yet. It holds the context's URLs and is
 //! therefore a secret, but never the API key or the account latch. Whoever reads it trusts
 //! nothing in it: URLs are checked again, times are clamped.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Status};
@@ -11,7 +13,8 @@ use crate::error::{Error, Status};
 /// The longest saved text, in bytes.
 pub const MAX_SAVED: usize = 8 * 1024;
 
-const MARK: &str = "oe-context-";
+const CONTEXT: &str = "oe-context-";
+const MONITOR: &str = "oe-monitor-";
 const VERSION: u32 = 1;
 
 /// What is saved. Times are milliseconds; ages are counted back from the save.
@@ -50,27 +53,56 @@ pub(crate) struct Saved {
 }
 
 impl Saved {
-    /// Plain numbers, booleans and ASCII: there is nothing here that could fail to be written.
     pub(crate) fn encode(&self) -> String {
-        let json = serde_json::to_string(self).unwrap_or_default();
-        format!("{MARK}{VERSION} {json}")
+        encode(CONTEXT, self)
     }
 
     pub(crate) fn decode(text: &str) -> Result<Saved, Error> {
-        let refuse = |text: &'static str| Error::with_text(Status::Argument, text);
-        let broken = || refuse("the saved context is damaged or not complete");
-        if text.len() > MAX_SAVED {
-            return Err(broken());
-        }
-        let rest = text.trim_end().strip_prefix(MARK).ok_or_else(broken)?;
-        let (version, json) = rest.split_once(' ').ok_or_else(broken)?;
-        match version.parse::<u32>() {
-            Ok(VERSION) => serde_json::from_str(json).map_err(|_| broken()),
-            Ok(newer) if newer > VERSION => Err(refuse(
-                "the saved context was written by a newer version of this library",
-            )),
-            _ => Err(broken()),
-        }
+        decode(CONTEXT, text)
+    }
+}
+
+/// What is saved of a monitor.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SavedMonitor {
+    pub(crate) warning_level: u8,
+    pub(crate) pause_level: u8,
+    pub(crate) host_sec: Option<u32>,
+    pub(crate) muted: bool,
+    /// None before the service has given one.
+    pub(crate) context: Option<Saved>,
+}
+
+impl SavedMonitor {
+    pub(crate) fn encode(&self) -> String {
+        encode(MONITOR, self)
+    }
+
+    pub(crate) fn decode(text: &str) -> Result<SavedMonitor, Error> {
+        decode(MONITOR, text)
+    }
+}
+
+/// Plain numbers, booleans and ASCII: there is nothing here that could fail to be written.
+fn encode(mark: &str, what: &impl Serialize) -> String {
+    let json = serde_json::to_string(what).unwrap_or_default();
+    format!("{mark}{VERSION} {json}")
+}
+
+fn decode<T: DeserializeOwned>(mark: &str, text: &str) -> Result<T, Error> {
+    let refuse = |text: &'static str| Error::with_text(Status::Argument, text);
+    let broken = || refuse("the saved text is damaged, not complete or of something else");
+    if text.len() > MAX_SAVED {
+        return Err(broken());
+    }
+    let rest = text.trim_end().strip_prefix(mark).ok_or_else(broken)?;
+    let (version, json) = rest.split_once(' ').ok_or_else(broken)?;
+    match version.parse::<u32>() {
+        Ok(VERSION) => serde_json::from_str(json).map_err(|_| broken()),
+        Ok(newer) if newer > VERSION => Err(refuse(
+            "the saved text was written by a newer version of this library",
+        )),
+        _ => Err(broken()),
     }
 }
 
@@ -114,6 +146,24 @@ mod tests {
     }
 
     #[test]
+    fn a_monitor_is_no_context_and_the_reverse() {
+        let monitor = SavedMonitor {
+            muted: true,
+            context: Some(sample()),
+            ..SavedMonitor::default()
+        };
+        let text = monitor.encode();
+        assert_eq!(SavedMonitor::decode(&text).unwrap(), monitor);
+        assert!(Saved::decode(&text).is_err());
+        assert!(SavedMonitor::decode(&sample().encode()).is_err());
+        let early = SavedMonitor::default();
+        assert_eq!(SavedMonitor::decode(&early.encode()).unwrap(), early);
+        for cut in 0..text.len() {
+            assert!(SavedMonitor::decode(&text[..cut]).is_err(), "{cut}");
+        }
+    }
+
+    #[test]
     fn the_longest_text_fits() {
         let long =
             "https://octoeverywhere.com/".to_owned() + &"x".repeat(crate::trust::MAX_URL - 27);
@@ -132,5 +182,11 @@ mod tests {
             ..Saved::default()
         };
         assert!(saved.encode().len() < MAX_SAVED);
+        let monitor = SavedMonitor {
+            host_sec: Some(u32::MAX),
+            context: Some(saved),
+            ..SavedMonitor::default()
+        };
+        assert!(monitor.encode().len() < MAX_SAVED);
     }
 }

@@ -7,6 +7,7 @@
 mod flight;
 mod restore;
 mod state;
+mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::cancel::CancelToken;
 use crate::client::{Client, Purpose};
 use crate::config::{Confidence, check_interval};
 use crate::error::{Due, Error, Status};
-use crate::frame::{self, Age, Digest};
+use crate::frame::{self, Age, Digest, Frame};
 use crate::log::Level;
 use crate::transport::{Exchange, Failure, Request, Sent};
 use crate::wire::{ContextUrls, Multipart};
@@ -146,8 +147,22 @@ impl Session {
         frame::check(jpeg).map_err(|error| self.with_due(error))?;
         let clock = &self.client.world.clock;
         let age = captured_unix_ms.map(|ms| Age::new(ms, clock.wall_ms(), clock.now()));
+        self.exchange(jpeg, age, || Digest::of(jpeg))
+    }
+
+    /// As [`process`](Self::process), of a frame that was checked and read before.
+    pub(crate) fn process_frame(&self, frame: &Frame) -> Result<Outcome, Error> {
+        self.remember(self.exchange(&frame.jpeg, Some(frame.age), || frame.digest))
+    }
+
+    fn exchange(
+        &self,
+        jpeg: &[u8],
+        age: Option<Age>,
+        digest: impl FnOnce() -> Digest,
+    ) -> Result<Outcome, Error> {
         let flight = self.take_off(jpeg, age)?;
-        let digest = Digest::of(jpeg);
+        let digest = digest();
         let exchange = self.send(jpeg, &flight);
         let (result, level) = flight.land(digest, &exchange);
         match &result {

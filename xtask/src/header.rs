@@ -11,11 +11,11 @@ use crate::generated::{read, root, write_or_check};
 
 /// The sections of the header, which are files of `src/`.
 const SECTIONS: &[&str] = &[
-    "version", "status", "options", "client", "context", "process", "log",
+    "version", "status", "options", "client", "context", "process", "monitor", "log",
 ];
 
 /// The handles, declared before everything that takes one.
-const HANDLES: &[&str] = &["oe_options", "oe_client", "oe_context"];
+const HANDLES: &[&str] = &["oe_options", "oe_client", "oe_context", "oe_monitor"];
 
 /// The widest line.
 const COLUMNS: usize = 100;
@@ -34,6 +34,7 @@ const ENUMS: &[Group] = &[
         "Whose certificates are trusted, for oe_options_set_trust().",
     ),
     ("OE_RESULT_", "Bits of oe_result.flags."),
+    ("OE_EVENT_", "What an oe_event tells."),
     ("OE_LOG_", "How much a line of the log matters."),
 ];
 

@@ -160,6 +160,7 @@ impl<'a> Flight<'a> {
         let client = &self.session.client;
         let mut state = self.session.state.lock();
         let now = client.world.clock.now();
+        let spoiled = state.spoiled;
         state.release();
         state.pacing.learn(verdict.interval);
         state.pacing.faster = verdict.faster;
@@ -181,9 +182,13 @@ impl<'a> Flight<'a> {
         let late = age.is_some_and(|age| frame::is_too_old(age, client.config.max_frame_age));
         let repeated = state.last_frame.replace(digest) == Some(digest);
         state.last_quality = verdict.quality;
+        state.wants_renewal = false;
+        let fresh = !late && !repeated && !state.held && !spoiled;
+        // A muted print ends episodes, but begins none.
+        let counts = fresh && !(state.muted && (verdict.warning || verdict.pause));
         let rising = state
             .edges
-            .judge(verdict.warning, verdict.pause, !late && !repeated, now);
+            .judge(verdict.warning, verdict.pause, counts, now);
         let bits = [
             (rising.warning, flags::WARNING_EDGE),
             (rising.pause, flags::PAUSE_EDGE),
@@ -231,6 +236,9 @@ impl<'a> Flight<'a> {
         if condition == Condition::Cancelled && exchange.sent == Sent::Nothing {
             decision.next = Next::Unchanged;
         }
+        if state.automatic && !decision.lost {
+            decision.status = reading.outcome.1;
+        }
         if condition == Condition::ImageRejected {
             state.reject(digest);
         }
@@ -251,6 +259,7 @@ impl State {
     fn release(&mut self) {
         self.in_flight = None;
         self.processing = false;
+        self.spoiled = false;
     }
 
     fn apply(&mut self, decision: &Decision, retry_after: Duration, now: Duration) {
@@ -262,6 +271,7 @@ impl State {
         self.pacing
             .ended(now, decision.next, at_least, random::jitter());
         self.lost |= decision.lost;
+        self.wants_renewal |= decision.renew;
         self.last_status = decision.status;
     }
 }

@@ -25,6 +25,11 @@ impl Session {
     /// This context as text, to survive a restart of the host. A secret: it holds the URLs.
     #[must_use]
     pub fn save(&self) -> String {
+        self.snapshot().encode()
+    }
+
+    /// What is saved.
+    pub(crate) fn snapshot(&self) -> Saved {
         let clock = &*self.client.world.clock;
         let state = self.state.lock();
         let now = clock.now();
@@ -70,12 +75,15 @@ impl Session {
             rejected_frames: state.rejected_frames.iter().map(frame).collect(),
             renewal_ages_ms: state.renewals.iter().map(|then| back(*then)).collect(),
         }
-        .encode()
     }
 
     /// A context from its saved text.
     pub(crate) fn restore(client: &Arc<Client>, text: &str) -> Result<Arc<Session>, Error> {
-        let saved = Saved::decode(text)?;
+        Session::from_saved(client, &Saved::decode(text)?)
+    }
+
+    /// A context from what was saved of it.
+    pub(crate) fn from_saved(client: &Arc<Client>, saved: &Saved) -> Result<Arc<Session>, Error> {
         let clock = &*client.world.clock;
         let check = |url: &str| {
             client
@@ -89,7 +97,7 @@ impl Session {
         };
         let level = |level: u8| Confidence::new(level.into()).map_err(|_| damaged());
         let (warning, pause) = (level(saved.warning_level)?, level(saved.pause_level)?);
-        let passed = Passed::between(&saved, clock);
+        let passed = Passed::between(saved, clock);
         let age = Duration::from_millis(saved.age_ms).saturating_add(passed.for_age);
         if age > MAX_WAIT {
             return Err(Error::local(Status::ContextLost).retry_after(Due::Never));

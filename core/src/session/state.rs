@@ -61,6 +61,16 @@ pub(super) struct State {
     pub(super) lost: bool,
     /// The handle is gone.
     pub(super) closed: bool,
+    /// A new context should be made; the old one stays in use until there is one.
+    pub(super) wants_renewal: bool,
+    /// Renewed by whoever watches it: a failure keeps its own status.
+    pub(super) automatic: bool,
+    /// The user wants no edges.
+    pub(super) muted: bool,
+    /// The print is paused.
+    pub(super) held: bool,
+    /// The print was paused while the call in flight was: its frame is from before.
+    pub(super) spoiled: bool,
     pub(super) last_frame: Option<Digest>,
     pub(super) rejected_frames: VecDeque<Digest>,
     pub(super) renewals: VecDeque<Duration>,
@@ -83,6 +93,11 @@ impl State {
             processing: false,
             lost: false,
             closed: false,
+            wants_renewal: false,
+            automatic: false,
+            muted: false,
+            held: false,
+            spoiled: false,
             last_frame: None,
             rejected_frames: VecDeque::new(),
             renewals: VecDeque::new(),
@@ -150,6 +165,7 @@ impl State {
             ..Track::default()
         };
         self.lost = false;
+        self.wants_renewal = false;
         if self.renewals.len() == MAX_RENEWALS {
             self.renewals.pop_front();
         }

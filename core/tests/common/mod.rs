@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use oe_core::client::Client;
-use oe_core::clock::{Clock, StdSpawn, World};
+use oe_core::clock::{Clock, Spawn, StdSpawn, World};
 use oe_core::config::{Confidence, Options};
 use oe_core::error::{Due, Error, Status};
 use oe_core::log::{Level, Log, LogSink};
@@ -367,6 +367,11 @@ impl Rig {
     }
 
     pub fn with(steps: Vec<Step>, set: impl FnOnce(&mut Options)) -> Rig {
+        Rig::on(steps, Arc::new(StdSpawn), set)
+    }
+
+    /// In a world that starts threads like this.
+    pub fn on(steps: Vec<Step>, spawn: Arc<dyn Spawn>, set: impl FnOnce(&mut Options)) -> Rig {
         let lines = Arc::new(Lines::default());
         let mut options = Options::default();
         options.set_api_key(Some(KEY)).unwrap();
@@ -382,7 +387,7 @@ impl Rig {
         });
         let world = World {
             clock: clock.clone(),
-            spawn: Arc::new(StdSpawn),
+            spawn,
         };
         let client = Client::with_transport(&options, world, script.clone()).unwrap();
         Rig {

@@ -1,0 +1,395 @@
+//! The monitors of a client: who waits for which moment, who waits for a worker, what was told.
+//!
+//! One lock guards all of it. It is never held while a request is in flight, while a frame is
+//! copied or while the host's log function runs. Below it come the lock of a session and those of
+//! the client; nobody takes it while holding one of them.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::burst::Burst;
+use super::events::{self, Event, Kind, News, Queue};
+use super::readiness::Readiness;
+use super::watch::{Plan, Task, Watch};
+use crate::client::Client;
+use crate::error::{Due, Error, Status};
+
+/// How long a stop waits for the call in flight, which it has cancelled, to end.
+const PATIENCE: Duration = Duration::from_millis(1_800);
+
+/// The monitors of one client.
+#[derive(Default)]
+pub(crate) struct Hub {
+    inner: Mutex<Inner>,
+    /// The scheduler looks at its timers again.
+    pub(super) tick: Condvar,
+    /// A worker has something to do.
+    pub(super) work: Condvar,
+    /// There is an event, or there will be no more.
+    news: Condvar,
+    /// A call or a thread has ended.
+    pub(super) ended: Condvar,
+}
+
+#[derive(Default)]
+pub(super) struct Inner {
+    pub(super) watches: HashMap<u64, Watch>,
+    timers: BTreeSet<(Duration, u64)>,
+    pub(super) jobs: VecDeque<u64>,
+    queue: Queue,
+    readiness: Option<Readiness>,
+    /// Calls of monitors that were stopped, and the thread that makes each.
+    pub(super) finishing: HashMap<u64, ThreadId>,
+    /// Creates and renewals in flight.
+    pub(super) creating: usize,
+    /// Monitors wait for one of these to end.
+    gated: bool,
+    pub(super) burst: Burst,
+    /// The client's handle is gone.
+    pub(super) closed: bool,
+    /// How often waits for events were cancelled.
+    cancels: u64,
+    pub(super) scheduler: bool,
+    pub(super) workers: usize,
+    pub(super) idle: usize,
+    /// When a monitor was last reviewed.
+    last_review: Duration,
+    /// Threads that have not let go of the client yet.
+    pub(super) threads: usize,
+}
+
+impl Inner {
+    /// Nothing is left to do for the threads.
+    pub(super) fn is_over(&self) -> bool {
+        self.closed || self.watches.is_empty()
+    }
+
+    pub(super) fn lacks_workers(&self, most: usize) -> bool {
+        self.jobs.len() > self.idle && self.workers < most
+    }
+
+    fn set_timer(&mut self, id: u64, at: Option<Duration>) {
+        let Some(watch) = self.watches.get_mut(&id) else {
+            return;
+        };
+        if watch.timer == at {
+            return;
+        }
+        if let Some(before) = watch.timer.take() {
+            self.timers.remove(&(before, id));
+        }
+        if let Some(at) = at {
+            watch.timer = Some(at);
+            self.timers.insert((at, id));
+        }
+    }
+
+    pub(super) fn first_timer(&self) -> Option<Duration> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// A monitor whose moment has come.
+    pub(super) fn pop_timer(&mut self, now: Duration) -> Option<u64> {
+        let (_, id) = *self.timers.first().filter(|(at, _)| *at <= now)?;
+        self.set_timer(id, None);
+        Some(id)
+    }
+
+    fn forget(&mut self, id: u64) -> Option<Watch> {
+        self.set_timer(id, None);
+        self.queue.remove(id, events::ALL);
+        self.show_readiness();
+        self.watches.remove(&id)
+    }
+
+    /// The descriptor says what the queue is.
+    fn show_readiness(&mut self) {
+        if let Some(readiness) = &mut self.readiness {
+            readiness.show(!self.queue.is_empty());
+        }
+    }
+}
+
+/// The lock, taken.
+pub(super) type Locked<'a> = MutexGuard<'a, Inner>;
+
+impl Hub {
+    pub(super) fn lock(&self) -> Locked<'_> {
+        self.inner.lock()
+    }
+
+    /// Queues an event of a monitor.
+    pub(super) fn tell(&self, inner: &mut Inner, id: u64, news: News, now: Duration) {
+        let Some(tag) = inner.watches.get(&id).map(|watch| watch.tag) else {
+            return;
+        };
+        inner.queue.push((id, tag), news, now);
+        inner.show_readiness();
+        self.news.notify_one();
+    }
+
+    /// Queues a verdict and its edges.
+    pub(super) fn tell_verdict(
+        &self,
+        inner: &mut Inner,
+        id: u64,
+        outcome: crate::session::Outcome,
+        now: Duration,
+    ) {
+        let Some(watch) = inner.watches.get_mut(&id) else {
+            return;
+        };
+        let rising = super::watch::rising(&outcome);
+        watch.untold.warning |= rising.warning;
+        watch.untold.pause |= rising.pause;
+        inner.queue.push_verdict((id, watch.tag), outcome, now);
+        inner.show_readiness();
+        self.news.notify_all();
+    }
+
+    /// Decides what a monitor does next, and sees to it that it happens.
+    pub(super) fn review(&self, client: &Client, inner: &mut Inner, id: u64) {
+        let now = client.world.clock.now();
+        inner.last_review = now;
+        let plan = match inner.watches.get_mut(&id) {
+            None => return,
+            Some(watch) if watch.queued || watch.busy.is_some() => Plan::default(),
+            Some(watch) => match client.latch.status() {
+                Some(status) => {
+                    drop(watch.rest());
+                    if !std::mem::replace(&mut watch.told_latched, true) {
+                        inner.queue.remove(id, &[Kind::FrameWanted]);
+                        let error = Error::local(status).retry_after(Due::Never);
+                        self.tell(inner, id, News::failed(Kind::Latched, error), now);
+                    }
+                    Plan::default()
+                }
+                None => {
+                    watch.told_latched = false;
+                    if watch.paused {
+                        Plan::default()
+                    } else {
+                        let calls = watch.calls(client.create_at(), now);
+                        watch.plan(calls, client.config.max_frame_age, now)
+                    }
+                }
+            },
+        };
+        if plan.ask {
+            self.tell(inner, id, News::plain(Kind::FrameWanted), now);
+        }
+        if plan.stalled {
+            self.tell(inner, id, News::plain(Kind::CameraStalled), now);
+        }
+        if let Some(task) = plan.task {
+            self.assign(client, inner, id, task);
+        }
+        let first = inner.first_timer();
+        inner.set_timer(id, plan.wake);
+        if inner.first_timer() < first || first.is_none() {
+            self.tick.notify_one();
+        }
+    }
+
+    /// Queues a monitor for the next free worker. While creates fail, one of them at a time is
+    /// enough: the others look again when it has ended.
+    fn assign(&self, client: &Client, inner: &mut Inner, id: u64, task: Task) {
+        let wait = task != Task::Process && inner.creating > 0 && client.creates_fail();
+        inner.gated |= wait;
+        let Some(watch) = inner.watches.get_mut(&id).filter(|_| !wait) else {
+            return;
+        };
+        watch.queued = true;
+        inner.jobs.push_back(id);
+        self.work.notify_one();
+        if inner.lacks_workers(client.config.workers) {
+            self.tick.notify_one();
+        }
+    }
+
+    /// Reviews every monitor: the latch has changed.
+    pub(crate) fn review_all(&self, client: &Client) {
+        self.review_each(client, &mut self.lock());
+    }
+
+    /// A create has ended: whoever waits for that looks again.
+    pub(super) fn review_gated(&self, client: &Client, inner: &mut Inner) {
+        if std::mem::take(&mut inner.gated) {
+            self.review_each(client, inner);
+        }
+    }
+
+    fn review_each(&self, client: &Client, inner: &mut Inner) {
+        let all: Vec<u64> = inner.watches.keys().copied().collect();
+        for id in all {
+            self.review(client, inner, id);
+        }
+    }
+
+    /// A frame came: it need not be asked for any more.
+    pub(super) fn frame_came(&self, inner: &mut Inner, id: u64) {
+        inner.queue.remove(id, &[Kind::FrameWanted]);
+        inner.show_readiness();
+    }
+
+    /// Takes a monitor out, ends its call and waits for that, though not for ever and not for
+    /// itself. Nothing of it is told any more.
+    pub(super) fn remove(&self, id: u64) {
+        let mut inner = self.lock();
+        let Some(watch) = inner.forget(id) else {
+            return;
+        };
+        if let Some(busy) = &watch.busy {
+            inner.finishing.insert(id, busy.thread);
+        }
+        if inner.is_over() {
+            self.tick.notify_all();
+            self.work.notify_all();
+        }
+        drop(inner);
+        end(&watch);
+        self.wait_until_finished(|inner| {
+            let thread = inner.finishing.get(&id);
+            thread.is_none_or(|thread| *thread == std::thread::current().id())
+        });
+    }
+
+    /// A bug of ours ended the scheduler: takes every monitor out and says so.
+    pub(super) fn give_up(&self, error: &Error) {
+        let mut inner = self.lock();
+        inner.scheduler = false;
+        let all: Vec<u64> = inner.watches.keys().copied().collect();
+        let mut ended = Vec::new();
+        for id in all {
+            let Some(watch) = inner.forget(id) else {
+                continue;
+            };
+            let news = News::failed(Kind::Stopped, error.clone());
+            let now = inner.last_review;
+            inner.queue.push((id, watch.tag), news, now);
+            if let Some(busy) = &watch.busy {
+                inner.finishing.insert(id, busy.thread);
+            }
+            ended.push(watch);
+        }
+        inner.show_readiness();
+        drop(inner);
+        self.news.notify_all();
+        self.work.notify_all();
+        ended.iter().for_each(end);
+    }
+
+    fn wait_until_finished(&self, finished: impl Fn(&Inner) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        let mut inner = self.lock();
+        while !finished(&inner) && !self.ended.wait_until(&mut inner, until).timed_out() {}
+    }
+
+    /// Ends the waits for events that are going on.
+    pub(crate) fn cancel_waits(&self) {
+        self.lock().cancels += 1;
+        self.news.notify_all();
+    }
+
+    /// The client's handle is gone: stops every monitor, ends every wait and waits for the threads.
+    pub(crate) fn close(&self) {
+        let mut inner = self.lock();
+        inner.closed = true;
+        let all: Vec<u64> = inner.watches.keys().copied().collect();
+        let mut ended = Vec::new();
+        for id in all {
+            ended.extend(inner.forget(id));
+        }
+        inner.queue.clear();
+        inner.readiness = None;
+        drop(inner);
+        self.news.notify_all();
+        self.tick.notify_all();
+        self.work.notify_all();
+        ended.iter().for_each(end);
+        drop(ended);
+        if !super::threads::is_one() {
+            self.wait_until_finished(|inner| inner.threads == 0);
+        }
+    }
+
+    /// The next event; `None` when there is none in time. Without a timeout it waits for ever.
+    ///
+    /// # Errors
+    /// `Cancelled`.
+    pub(crate) fn next_event(
+        &self,
+        client: &Client,
+        timeout: Option<Duration>,
+    ) -> Result<Option<Event>, Error> {
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut inner = self.lock();
+        let cancels = inner.cancels;
+        loop {
+            if inner.closed || inner.cancels != cancels {
+                return Err(Error::local(Status::Cancelled));
+            }
+            if let Some((id, event)) = inner.queue.pop(client.world.clock.now()) {
+                inner.show_readiness();
+                if let Some(watch) = inner.watches.get_mut(&id) {
+                    watch.was_told(&event);
+                }
+                return Ok(Some(event));
+            }
+            match until {
+                None => self.news.wait(&mut inner),
+                Some(until) => {
+                    if self.news.wait_until(&mut inner, until).timed_out() && inner.queue.is_empty()
+                    {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The descriptor that is readable while there are unread events; -1 where there is none.
+    pub(crate) fn event_fd(&self) -> isize {
+        let mut inner = self.lock();
+        if inner.closed {
+            return -1;
+        }
+        if inner.readiness.is_none() {
+            inner.readiness = Readiness::new().ok();
+            inner.show_readiness();
+        }
+        inner.readiness.as_ref().map_or(-1, Readiness::number)
+    }
+
+    /// Removes what a paused or muted print does not tell, and takes back the edges of which the
+    /// host has read nothing.
+    pub(super) fn hush(&self, inner: &mut Inner, id: u64, kinds: &[Kind]) {
+        inner.queue.remove(id, kinds);
+        inner.queue.blunt(id);
+        inner.show_readiness();
+        if let Some(watch) = inner.watches.get_mut(&id) {
+            let untold = std::mem::take(&mut watch.untold);
+            if let Some(session) = &watch.session {
+                session.take_back(untold);
+            }
+        }
+    }
+
+    /// Whether an edge of a monitor waits to be read.
+    pub(super) fn is_unread(inner: &Inner, id: u64, kind: Kind) -> bool {
+        inner.queue.has(id, kind)
+    }
+}
+
+/// Ends what is in flight for a monitor that was taken out.
+fn end(watch: &Watch) {
+    if let Some(busy) = &watch.busy {
+        busy.token.cancel();
+    }
+    if let Some(session) = &watch.session {
+        session.close();
+    }
+}

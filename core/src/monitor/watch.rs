@@ -1,0 +1,344 @@
+//! What is known of one monitor, and what it should do next. Pure: the times it depends on are
+//! handed in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::events::{Event, Kind};
+use crate::acting::Rising;
+use crate::cancel::CancelToken;
+use crate::config::Confidence;
+use crate::error::Status;
+use crate::frame::{self, Digest, Frame};
+use crate::session::{Outcome, Session, flags};
+
+/// A frame is asked for this long before it is due.
+const ASK_AHEAD: Duration = Duration::from_secs(2);
+/// And again this often, until one comes.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// Asked for this long in vain, the camera is said to have stalled.
+const SILENT_AFTER: Duration = Duration::from_secs(60);
+/// The same bytes this many times, and the camera is said to have stalled.
+const FROZEN_AFTER: u32 = 3;
+
+/// What a worker does for a monitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// Create Context.
+    Create,
+    /// Create Context, for a context that is lost or given up.
+    Renew,
+    /// Send the frame.
+    Process,
+}
+
+/// When which call may be made: what the pace of the client and of the context say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Calls {
+    /// The create or renewal to make, and when it may be made.
+    pub(super) context: Option<(Task, Duration)>,
+    /// When a frame may be sent; none while there is no context to send it to.
+    pub(super) process: Option<Duration>,
+}
+
+/// What is next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Ask the host for a frame, now.
+    pub(super) ask: bool,
+    /// Say that the camera has stalled, now.
+    pub(super) stalled: bool,
+    /// A worker has something to do, now.
+    pub(super) task: Option<Task>,
+    /// When to look again.
+    pub(super) wake: Option<Duration>,
+}
+
+/// How long the host has been asked for a frame.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    first: Duration,
+    last: Duration,
+}
+
+/// What the camera is known to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Camera {
+    #[default]
+    Fine,
+    Silent,
+    Frozen,
+}
+
+/// The call that is being made for a monitor.
+pub(super) struct Busy {
+    pub(super) thread: std::thread::ThreadId,
+    /// Cancels a create.
+    pub(super) token: CancelToken,
+}
+
+/// One monitor.
+pub(super) struct Watch {
+    pub(super) tag: u64,
+    pub(super) warning: Confidence,
+    pub(super) pause: Confidence,
+    pub(super) host_sec: Option<u32>,
+    pub(super) session: Option<Arc<Session>>,
+    /// The first call waits for this, so that monitors started together do not call together.
+    pub(super) not_before: Duration,
+    pub(super) paused: bool,
+    pub(super) muted: bool,
+    pub(super) pauses: u32,
+    /// Frames from before the print went on are not sent.
+    pub(super) resumed: Option<Duration>,
+    pub(super) frame: Option<Frame>,
+    asked: Option<Asked>,
+    camera: Camera,
+    same: (Option<Digest>, u32),
+    /// An error was told, and no success since.
+    pub(super) failing: bool,
+    pub(super) told_latched: bool,
+    /// Edges in the queue of which the host has read nothing yet.
+    pub(super) untold: Rising,
+    /// How the last create ended, before there is a context to ask.
+    pub(super) last_status: Status,
+    /// Waits for a worker.
+    pub(super) queued: bool,
+    pub(super) busy: Option<Busy>,
+    /// Where it stands in the timers.
+    pub(super) timer: Option<Duration>,
+}
+
+impl Watch {
+    pub(super) fn new(tag: u64, warning: Confidence, pause: Confidence) -> Watch {
+        Watch {
+            tag,
+            warning,
+            pause,
+            host_sec: None,
+            session: None,
+            not_before: Duration::ZERO,
+            paused: false,
+            muted: false,
+            pauses: 0,
+            resumed: None,
+            frame: None,
+            asked: None,
+            camera: Camera::Fine,
+            same: (None, 0),
+            failing: false,
+            told_latched: false,
+            untold: Rising::default(),
+            last_status: Status::Ok,
+            queued: false,
+            busy: None,
+            timer: None,
+        }
+    }
+
+    /// When which call may be made. `create_at` is the client's pace.
+    pub(super) fn calls(&self, create_at: Duration, now: Duration) -> Calls {
+        let create_at = create_at.max(self.not_before);
+        let Some(session) = &self.session else {
+            return Calls {
+                context: Some((Task::Create, create_at)),
+                process: None,
+            };
+        };
+        let agenda = session.agenda();
+        let renewal = agenda.renew_in.map(|wait| create_at.max(now + wait));
+        Calls {
+            context: renewal.map(|at| (Task::Renew, at)),
+            process: (!agenda.lost).then(|| self.not_before.max(now + agenda.process_in)),
+        }
+    }
+
+    /// What to do at `now`. Remembers that the host was asked, and that a stall was told.
+    pub(super) fn plan(&mut self, calls: Calls, max_age: Duration, now: Duration) -> Plan {
+        let mut plan = Plan::default();
+        self.drop_old_frame(max_age, now);
+        if let Some((task, at)) = calls.context {
+            if at <= now {
+                plan.task = Some(task);
+                return plan;
+            }
+            plan.wake = Some(at);
+        }
+        // A frame is wanted for the next call; without a context, for the call after the create.
+        let create = calls.context.map(|(_, at)| at);
+        let Some(due) = calls.process.or(create) else {
+            return plan;
+        };
+        if self.frame.is_some() && calls.process.is_some() {
+            if due <= now {
+                plan.task = Some(Task::Process);
+                return plan;
+            }
+            plan.wake = earlier(plan.wake, due);
+        }
+        self.plan_camera(&mut plan, due, max_age, now);
+        plan
+    }
+
+    /// What can be done at `now`, if anything can.
+    pub(super) fn ready(&self, calls: Calls, max_age: Duration, now: Duration) -> Option<Task> {
+        if let Some((task, _)) = calls.context.filter(|(_, at)| *at <= now) {
+            return Some(task);
+        }
+        let frame = self.frame.as_ref()?;
+        let usable = !frame::is_too_old(frame.age.at(now), max_age);
+        (usable && calls.process? <= now).then_some(Task::Process)
+    }
+
+    /// Whether it would create its context now, if only a create were allowed.
+    pub(super) fn waits_for_create(&self, now: Duration) -> bool {
+        self.session.is_none() && !self.paused && self.busy.is_none() && self.not_before <= now
+    }
+
+    /// Asks for frames, and notices when none come.
+    fn plan_camera(&mut self, plan: &mut Plan, due: Duration, max_age: Duration, now: Duration) {
+        let ask_at = due.saturating_sub(ask_ahead(max_age));
+        let fresh = self
+            .frame
+            .as_ref()
+            .is_some_and(|frame| frame.arrived() >= ask_at);
+        if fresh {
+            return;
+        }
+        let next_ask = match self.asked {
+            None => ask_at,
+            // The one that is there will do, if nothing newer comes.
+            Some(_) if self.frame.is_some() => return,
+            Some(asked) => (asked.last + ASK_AGAIN).max(ask_at),
+        };
+        if next_ask > now {
+            plan.wake = earlier(plan.wake, next_ask);
+        } else {
+            plan.ask = true;
+            let first = self.asked.map_or(now, |asked| asked.first);
+            self.asked = Some(Asked { first, last: now });
+            if self.frame.is_none() {
+                plan.wake = earlier(plan.wake, now + ASK_AGAIN);
+            }
+        }
+        if let (None, Some(asked), Camera::Fine) = (&self.frame, self.asked, self.camera) {
+            let silent_at = asked.first + SILENT_AFTER;
+            if silent_at <= now {
+                self.camera = Camera::Silent;
+                plan.stalled = true;
+            } else {
+                plan.wake = earlier(plan.wake, silent_at);
+            }
+        }
+    }
+
+    fn drop_old_frame(&mut self, max_age: Duration, now: Duration) {
+        let too_old = |frame: &Frame| frame::is_too_old(frame.age.at(now), max_age);
+        if self.frame.as_ref().is_some_and(too_old) {
+            self.frame = None;
+            self.asked = None;
+        }
+    }
+
+    /// Whether a frame is from before the print went on.
+    pub(super) fn predates(&self, frame: &Frame) -> bool {
+        self.resumed.is_some_and(|resumed| frame.taken() < resumed)
+    }
+
+    /// Takes over a frame. Gives the one it replaces, and whether the camera is back.
+    pub(super) fn put(&mut self, frame: Frame) -> (Option<Frame>, bool) {
+        let back = match self.camera {
+            Camera::Fine => false,
+            Camera::Silent => true,
+            Camera::Frozen => self.same.0 != Some(frame.digest),
+        };
+        if back {
+            self.camera = Camera::Fine;
+        }
+        self.asked = None;
+        (self.frame.replace(frame), back)
+    }
+
+    /// Takes the frame out, to be sent, if it is still of use. Whether the camera turns out to be
+    /// frozen is told once.
+    pub(super) fn take(&mut self, max_age: Duration, now: Duration) -> Option<(Frame, bool)> {
+        self.drop_old_frame(max_age, now);
+        let frame = self.frame.take()?;
+        self.asked = None;
+        if self.same.0 == Some(frame.digest) {
+            self.same.1 = self.same.1.saturating_add(1);
+        } else {
+            self.same = (Some(frame.digest), 1);
+        }
+        let frozen = self.same.1 >= FROZEN_AFTER && self.camera == Camera::Fine;
+        if frozen {
+            self.camera = Camera::Frozen;
+        }
+        Some((frame, frozen))
+    }
+
+    /// The print is paused: nothing is sent, no frame is kept.
+    pub(super) fn hold(&mut self) -> Option<Frame> {
+        self.paused = true;
+        self.pauses = self.pauses.wrapping_add(1);
+        self.asked = None;
+        self.frame.take()
+    }
+
+    /// The print goes on.
+    pub(super) fn go_on(&mut self, now: Duration) {
+        self.paused = false;
+        self.resumed = Some(now);
+    }
+
+    /// Forgets the frame, for as long as nothing may be sent.
+    pub(super) fn rest(&mut self) -> Option<Frame> {
+        self.asked = None;
+        self.frame.take()
+    }
+
+    /// The host has read an event: it knows of the edges that it tells of.
+    pub(super) fn was_told(&mut self, event: &Event) {
+        let told = event.outcome.as_ref().map(rising).unwrap_or_default();
+        match event.kind {
+            Kind::Result => {
+                self.untold.warning &= !told.warning;
+                self.untold.pause &= !told.pause;
+            }
+            Kind::Warning => self.untold.warning = false,
+            Kind::Pause => self.untold.pause = false,
+            _ => {}
+        }
+    }
+
+    /// The edges of a verdict that may still be told: none when the print was paused since its
+    /// frame was taken, or muted. Gives those that may not, which may then rise again.
+    pub(super) fn strike_edges(&self, outcome: &mut Outcome, pauses: u32) -> Rising {
+        if !self.paused && !self.muted && self.pauses == pauses {
+            return Rising::default();
+        }
+        let struck = rising(outcome);
+        outcome.flags &= !(flags::WARNING_EDGE | flags::PAUSE_EDGE);
+        struck
+    }
+}
+
+/// The edges that an outcome's flags tell of.
+pub(super) fn rising(outcome: &Outcome) -> Rising {
+    Rising {
+        warning: outcome.flags & flags::WARNING_EDGE != 0,
+        pause: outcome.flags & flags::PAUSE_EDGE != 0,
+    }
+}
+
+/// Early enough to be answered, but not so early that the frame would be too old when it is due.
+fn ask_ahead(max_age: Duration) -> Duration {
+    match max_age.is_zero() {
+        true => ASK_AHEAD,
+        false => ASK_AHEAD.min(max_age / 2),
+    }
+}
+
+fn earlier(one: Option<Duration>, other: Duration) -> Option<Duration> {
+    Some(one.map_or(other, |one| one.min(other)))
+}

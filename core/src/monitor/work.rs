@@ -1,0 +1,234 @@
+//! What a worker does for one monitor: a create, a renewal or one frame.
+
+use std::sync::Arc;
+
+use super::events::{Kind, News};
+use super::hub::Inner;
+use super::threads::SETBACK;
+use super::watch::{Busy, Task};
+use crate::cancel::CancelToken;
+use crate::client::{Client, Purpose};
+use crate::config::Confidence;
+use crate::error::{Due, Error, Status};
+use crate::frame::Frame;
+use crate::session::{Outcome, Session};
+use crate::wire::ContextUrls;
+
+/// What is done, with what it needs.
+enum Work {
+    Create(Confidence, Confidence),
+    Renew(Arc<Session>),
+    Process(Arc<Session>, Frame),
+}
+
+/// A call that is being made for a monitor. Dropped unlanded, which only a panic does, it counts
+/// as one.
+struct Job<'a> {
+    client: &'a Arc<Client>,
+    id: u64,
+    token: CancelToken,
+    pauses: u32,
+    creates: bool,
+    landed: bool,
+}
+
+/// Does what a monitor has to do, if that is still so.
+pub(super) fn run(client: &Arc<Client>, id: u64) {
+    let Some((job, work)) = begin(client, id) else {
+        return;
+    };
+    match work {
+        Work::Create(warning, pause) => {
+            let made = client.create(Purpose::Context, warning, pause, &job.token);
+            job.created(made);
+        }
+        Work::Renew(session) => {
+            let renewed = session.renew();
+            job.renewed(renewed);
+        }
+        Work::Process(session, frame) => {
+            let result = session.process_frame(&frame);
+            // Its memory is not kept for longer than it is needed.
+            drop(frame);
+            job.processed(&session, result);
+        }
+    }
+}
+
+fn begin(client: &Arc<Client>, id: u64) -> Option<(Job<'_>, Work)> {
+    let hub = &client.hub;
+    let mut inner = hub.lock();
+    let now = client.world.clock.now();
+    let watch = inner.watches.get_mut(&id)?;
+    watch.queued = false;
+    let latched = client.latch.status().is_some();
+    let calls = watch.calls(client.create_at(), now);
+    let max_age = client.config.max_frame_age;
+    let task = match watch.paused || latched {
+        true => None,
+        false => watch.ready(calls, max_age, now),
+    };
+    let work = match (task, watch.session.clone()) {
+        (Some(Task::Create), _) => Some((Work::Create(watch.warning, watch.pause), false)),
+        (Some(Task::Renew), Some(session)) => Some((Work::Renew(session), false)),
+        (Some(Task::Process), Some(session)) => watch
+            .take(max_age, now)
+            .map(|(frame, frozen)| (Work::Process(session, frame), frozen)),
+        _ => None,
+    };
+    let Some((work, frozen)) = work else {
+        hub.review(client, &mut inner, id);
+        return None;
+    };
+    let job = Job {
+        client,
+        id,
+        token: CancelToken::new(),
+        pauses: watch.pauses,
+        creates: !matches!(work, Work::Process(..)),
+        landed: false,
+    };
+    watch.busy = Some(Busy {
+        thread: std::thread::current().id(),
+        token: job.token.clone(),
+    });
+    inner.creating += usize::from(job.creates);
+    if frozen {
+        hub.tell(&mut inner, id, News::plain(Kind::CameraStalled), now);
+    }
+    Some((job, work))
+}
+
+impl Job<'_> {
+    /// Ends the call: what it brought is applied by `land`, unless the monitor was stopped.
+    fn end(&mut self, land: impl FnOnce(&Self, &mut Inner)) {
+        self.landed = true;
+        let hub = &self.client.hub;
+        let mut inner = hub.lock();
+        inner.creating -= usize::from(self.creates);
+        if inner.finishing.remove(&self.id).is_none()
+            && let Some(watch) = inner.watches.get_mut(&self.id)
+        {
+            watch.busy = None;
+            land(self, &mut inner);
+            hub.review(self.client, &mut inner, self.id);
+        }
+        if self.creates {
+            hub.review_gated(self.client, &mut inner);
+        }
+        drop(inner);
+        hub.ended.notify_all();
+    }
+
+    fn created(mut self, made: Result<ContextUrls, Error>) {
+        self.end(|job, inner| match made {
+            Ok(urls) => job.begin_print(inner, urls),
+            Err(error) => {
+                job.failed(inner, &error);
+                job.tell_others(inner, &error);
+            }
+        });
+    }
+
+    fn begin_print(&self, inner: &mut Inner, urls: ContextUrls) {
+        let Some(watch) = inner.watches.get_mut(&self.id) else {
+            return;
+        };
+        let session = Session::new(self.client, urls, watch.warning, watch.pause);
+        let session = session.attend(watch.muted, watch.paused);
+        if let Some(sec) = watch.host_sec {
+            // Checked when it was set.
+            drop(session.set_interval_sec(sec));
+        }
+        watch.session = Some(session);
+    }
+
+    fn renewed(mut self, renewed: Result<(), Error>) {
+        self.end(|job, inner| match renewed {
+            Ok(()) => job.tell(inner, News::plain(Kind::ContextRenewed)),
+            Err(error) => job.failed(inner, &error),
+        });
+    }
+
+    fn processed(mut self, session: &Session, result: Result<Outcome, Error>) {
+        self.end(|job, inner| match result {
+            Ok(outcome) => job.judged(inner, session, outcome),
+            Err(error) => job.failed(inner, &error),
+        });
+    }
+
+    fn judged(&self, inner: &mut Inner, session: &Session, mut outcome: Outcome) {
+        let Some(watch) = inner.watches.get_mut(&self.id) else {
+            return;
+        };
+        // The print may have been paused or muted just after the session had judged it.
+        session.take_back(watch.strike_edges(&mut outcome, self.pauses));
+        if std::mem::take(&mut watch.failing) {
+            self.tell(inner, News::plain(Kind::Recovered));
+        }
+        let now = self.client.world.clock.now();
+        self.client.hub.tell_verdict(inner, self.id, outcome, now);
+    }
+
+    /// Tells of an attempt that failed. What was refused here was none.
+    fn failed(&self, inner: &mut Inner, error: &Error) {
+        let refused_here = error.http_status == 0
+            && (error.status.is_account()
+                || matches!(error.status, Status::StaleFrame | Status::ImageRejected));
+        let none = matches!(
+            error.status,
+            Status::Cancelled | Status::NotDue | Status::Busy
+        );
+        if refused_here || none {
+            return;
+        }
+        if let Some(watch) = inner.watches.get_mut(&self.id) {
+            watch.failing = true;
+            watch.last_status = error.status;
+        }
+        self.tell(inner, News::failed(Kind::Error, error.clone()));
+    }
+
+    /// A create that failed made it later for every monitor that waits for one.
+    fn tell_others(&self, inner: &mut Inner, error: &Error) {
+        let now = self.client.world.clock.now();
+        if !error.status.is_error() || error.status.is_account() {
+            return;
+        }
+        let wait: Vec<u64> = inner
+            .watches
+            .iter_mut()
+            .filter(|(id, watch)| **id != self.id && watch.waits_for_create(now))
+            .map(|(id, watch)| {
+                watch.failing = true;
+                watch.last_status = error.status;
+                *id
+            })
+            .collect();
+        for id in wait {
+            let news = News::failed(Kind::Error, error.clone());
+            self.client.hub.tell(inner, id, news, now);
+        }
+    }
+
+    fn tell(&self, inner: &mut Inner, news: News) {
+        let now = self.client.world.clock.now();
+        self.client.hub.tell(inner, self.id, news, now);
+    }
+}
+
+impl Drop for Job<'_> {
+    fn drop(&mut self) {
+        if self.landed {
+            return;
+        }
+        let now = self.client.world.clock.now();
+        let error = Error::local(Status::Panic).retry_after(Due::In(SETBACK));
+        self.end(|job, inner| {
+            if let Some(watch) = inner.watches.get_mut(&job.id) {
+                watch.not_before = now + SETBACK;
+            }
+            job.failed(inner, &error);
+        });
+    }
+}

@@ -1,0 +1,67 @@
+//! What a monitor needs of the context it keeps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Session;
+use crate::acting::Rising;
+use crate::frame::Digest;
+
+/// What a context waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Agenda {
+    /// Until the next frame may be sent.
+    pub(crate) process_in: Duration,
+    /// Until the next renewal may be made, when there should be one.
+    pub(crate) renew_in: Option<Duration>,
+    /// Nothing is sent before that renewal.
+    pub(crate) lost: bool,
+}
+
+impl Session {
+    /// Hands this context over to a monitor, which renews it by itself.
+    pub(crate) fn attend(self: Arc<Self>, muted: bool, held: bool) -> Arc<Self> {
+        {
+            let mut state = self.state.lock();
+            state.automatic = true;
+            state.muted = muted;
+            state.held = held;
+        }
+        self
+    }
+
+    pub(crate) fn agenda(&self) -> Agenda {
+        let clock = &*self.client.world.clock;
+        let state = self.state.lock();
+        let now = clock.now();
+        let lost = state.is_lost(clock);
+        Agenda {
+            process_in: state.pacing.remaining(now),
+            renew_in: (lost || state.wants_renewal).then(|| state.until_renewal(now)),
+            lost,
+        }
+    }
+
+    /// The user does, or again does not, want edges of this print.
+    pub(crate) fn mute(&self, muted: bool) {
+        self.state.lock().muted = muted;
+    }
+
+    /// The print is paused, or goes on. What is in flight when it is paused raises no edge even
+    /// when it lands after the print went on.
+    pub(crate) fn hold(&self, held: bool) {
+        let mut state = self.state.lock();
+        state.held = held;
+        state.spoiled |= held && state.processing;
+    }
+
+    /// Edges that rose, but that nobody was told of, may rise again.
+    pub(crate) fn take_back(&self, untold: Rising) {
+        self.state.lock().edges.take_back(untold);
+    }
+
+    /// Whether the service could not decode a frame of these bytes.
+    pub(crate) fn rejected(&self, digest: Digest) -> bool {
+        self.state.lock().rejected_frames.contains(&digest)
+    }
+}
