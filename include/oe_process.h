@@ -56,8 +56,8 @@
  *     called "oe-...", block all signals and never call the host, except for its log function.
  *
  * Blocking. Only functions whose comment says so wait. oe_context_cancel(), oe_client_cancel() and
- *     oe_context_free() return at once and end what is in flight within 2 s. They are not for signal
- *     handlers: let a handler set a flag and another thread cancel.
+ *     oe_context_free() return at once and end what is in flight within 2 s. They are not for
+ *     signal handlers: let a handler set a flag and another thread cancel.
  *
  * Time. Waits are measured on a clock that does not jump. No call goes out before its time,
  *     whatever the host does: it gets OE_NOT_DUE.
@@ -929,7 +929,7 @@ OE_API oe_status oe_client_next_event(oe_client *client, uint32_t timeout_ms, oe
  * Owns: nothing.
  * Returns: the descriptor; -1 where there is none, or out of descriptors.
  * Since: 0.1.0 */
-OE_API ptrdiff_t oe_client_event_fd(oe_client *client);
+OE_API intptr_t oe_client_event_fd(oe_client *client);
 
 /** Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_event).
  * Blocks: no.

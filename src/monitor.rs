@@ -9,7 +9,6 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use libc::intptr_t;
 use oe_core::config::Confidence;
 use oe_core::error::{Due, Error, Status};
 use oe_core::monitor::{Event, Kind, Monitor};
@@ -360,7 +359,7 @@ fn put(event: &Event, (out, result, error): Places) {
 /// Returns: the descriptor; -1 where there is none, or out of descriptors.
 /// Since: 0.1.0
 #[unsafe(no_mangle)]
-pub extern "C" fn oe_client_event_fd(client: *mut oe_client) -> intptr_t {
+pub extern "C" fn oe_client_event_fd(client: *mut oe_client) -> isize {
     guard::value(-1, || Ok(handle::get(client)?.event_fd()))
 }
 

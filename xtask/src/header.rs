@@ -236,6 +236,8 @@ fn compact(text: &str) -> String {
     let text = text
         .replace("struct oe_", "oe_")
         .replace("typedef oe_", "typedef struct oe_");
+    // The only isize is a descriptor, or on Windows a handle.
+    let text = text.replace("ptrdiff_t", "intptr_t");
     // `typedef int32_t oe_status` has no `struct` to lose, and function types name their own.
     let wrap = |line: &str| match line.starts_with("OE_API") {
         true => wrapped(line, COLUMNS - 4).join("\n    "),
