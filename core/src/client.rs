@@ -127,8 +127,7 @@ impl Client {
     }
 
     /// When the pace of the client allows the next create.
-    pub(crate) fn create_at(&self) -> Duration {
-        let now = self.world.clock.now();
+    pub(crate) fn create_at(&self, now: Duration) -> Duration {
         now + self.pace.lock().remaining(now)
     }
 

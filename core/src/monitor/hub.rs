@@ -172,7 +172,7 @@ impl Hub {
                     if watch.paused {
                         Plan::default()
                     } else {
-                        let calls = watch.calls(client.create_at(), now);
+                        let calls = watch.calls(client.create_at(now), now);
                         watch.plan(calls, client.config.max_frame_age, now)
                     }
                 }

@@ -247,7 +247,7 @@ impl Monitor {
     /// `Closed`.
     pub fn info(&self) -> Result<Info, Error> {
         let now = self.client.world.clock.now();
-        let create_at = self.client.create_at();
+        let create_at = self.client.create_at(now);
         let latched = self.client.latch.status().is_some();
         self.watch(|watch| {
             let calls = watch.calls(create_at, now);

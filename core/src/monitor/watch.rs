@@ -145,7 +145,7 @@ impl Watch {
                 process: None,
             };
         };
-        let agenda = session.agenda();
+        let agenda = session.agenda(now);
         let renewal = agenda.renew_in.map(|wait| create_at.max(now + wait));
         Calls {
             context: renewal.map(|at| (Task::Renew, at)),

@@ -62,7 +62,7 @@ fn begin(client: &Arc<Client>, id: u64) -> Option<(Job<'_>, Work)> {
     let watch = inner.watches.get_mut(&id)?;
     watch.queued = false;
     let latched = client.latch.status().is_some();
-    let calls = watch.calls(client.create_at(), now);
+    let calls = watch.calls(client.create_at(now), now);
     let max_age = client.config.max_frame_age;
     let task = match watch.paused || latched {
         true => None,

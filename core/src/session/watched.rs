@@ -30,10 +30,9 @@ impl Session {
         self
     }
 
-    pub(crate) fn agenda(&self) -> Agenda {
+    pub(crate) fn agenda(&self, now: Duration) -> Agenda {
         let clock = &*self.client.world.clock;
         let state = self.state.lock();
-        let now = clock.now();
         let lost = state.is_lost(clock);
         Agenda {
             process_in: state.pacing.remaining(now),
