@@ -43,15 +43,20 @@ impl Service {
         };
         let number: usize = number.parse().unwrap();
         self.uploads.lock().unwrap().push((number, Instant::now()));
-        let hangs = number < self.hanging;
-        while hangs {
-            if request.cancel.is_cancelled() {
-                self.cancelled.fetch_add(1, Ordering::SeqCst);
-                return Err(Failure::Cancelled);
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        if number < self.hanging {
+            return Err(self.hang(request));
         }
         Ok(common::p200(5, 5, false, false, false))
+    }
+}
+
+impl Service {
+    fn hang(&self, request: &Request<'_>) -> Failure {
+        while !request.cancel.is_cancelled() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.cancelled.fetch_add(1, Ordering::SeqCst);
+        Failure::Cancelled
     }
 }
 

@@ -644,7 +644,7 @@ fn a_print_saved_before_it_had_a_context_starts_over() {
     let saved = host.monitor.save().unwrap();
     host.monitor.stop();
     host.restart(&saved);
-    host.pass(40);
+    host.pass(35);
     assert_eq!(
         (host.rig.script.creates(), host.count(Kind::Result)),
         (2, 1)
@@ -739,7 +739,7 @@ fn infos_of_a_monitor() {
     let info = host.monitor.info().unwrap();
     assert_eq!(info.last_status, Status::Dns);
     assert!(matches!(info.due, Due::In(wait) if wait.as_secs() >= 18));
-    host.pass(40);
+    host.pass(35);
     let info = host.monitor.info().unwrap();
     assert_eq!(
         (info.last_quality, info.calls, info.last_status),
