@@ -78,7 +78,7 @@ fn the_abi_from_c_under_valgrind() {
 /// The examples compile as their users compile them, every warning an error.
 #[test]
 fn the_examples_compile() {
-    for name in ["minimal", "watch"] {
+    for name in ["minimal", "watch", "monitor", "farm"] {
         let source = root().join("examples-c").join(name).with_extension("c");
         assert!(Path::new(&compile(&source, Link::Shared, &[])).exists());
     }

@@ -23,6 +23,27 @@ pub fn fake_jpeg(len: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
+/// A whole JPEG, of one gray block of 8x8: the smallest thing that a service can look at.
+#[must_use]
+pub fn tiny_jpeg() -> Vec<u8> {
+    // A table of one symbol, 0, with the code "0"; the image is that code twice.
+    let table = |class: u8| {
+        let counts = [1; 1].into_iter().chain([0; 15]);
+        let head = [0xFF, 0xC4, 0, 20, class];
+        head.into_iter()
+            .chain(counts)
+            .chain([0])
+            .collect::<Vec<u8>>()
+    };
+    let mut bytes = vec![0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0];
+    bytes.extend([1; 64]);
+    bytes.extend([0xFF, 0xC0, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0]);
+    bytes.extend(table(0x00));
+    bytes.extend(table(0x10));
+    bytes.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 0x3F, 0xFF, 0xD9]);
+    bytes
+}
+
 /// A verdict in edition B: call again after 5 s at least, 20 s by default.
 pub const P200: &str = r#"{"NextProcessIntervalSec":{"Minimum":5,"Recommended":20},"FasterInspectionSuggested":false,"PrintQuality":8,"WarningSuggested":false,"PauseSuggested":false,"Score":5}"#;
 
