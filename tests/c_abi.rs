@@ -24,11 +24,16 @@ fn service() -> Running {
 }
 
 /// Runs a program of tests/c to its end; it must succeed and leave stderr empty.
-fn succeeds(mut command: Command) {
+fn succeeds(command: Command) {
+    succeeds_with(command, &[]);
+}
+
+fn succeeds_with(mut command: Command, more: &[&str]) {
     let service = service();
     command
         .arg(service.base_url())
-        .arg(root().join("demo/frames/frame-01.jpg"));
+        .arg(root().join("demo/frames/frame-01.jpg"))
+        .args(more);
     let output = run(&mut command, Duration::from_secs(120));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -40,26 +45,42 @@ fn succeeds(mut command: Command) {
     assert_eq!(errors, "", "nothing is ever written to stderr");
 }
 
-fn program(link: Link) -> std::path::PathBuf {
-    compile(
-        &root().join("tests/c/abi.c"),
-        link,
-        &["-D_POSIX_C_SOURCE=200809L"],
-    )
+fn program(name: &str, link: Link) -> std::path::PathBuf {
+    let source = root().join("tests/c").join(name);
+    compile(&source, link, &["-D_GNU_SOURCE"])
 }
 
 #[test]
 fn li_14_the_abi_from_c_linked_shared() {
-    succeeds(Command::new(program(Link::Shared)));
+    succeeds(Command::new(program("abi.c", Link::Shared)));
 }
 
 #[test]
 fn the_abi_from_c_linked_static() {
-    succeeds(Command::new(program(Link::Static)));
+    succeeds(Command::new(program("abi.c", Link::Static)));
+}
+
+#[test]
+fn li_14_monitors_from_c_linked_shared() {
+    succeeds(Command::new(program("monitor.c", Link::Shared)));
+}
+
+#[test]
+fn monitors_from_c_linked_static() {
+    succeeds(Command::new(program("monitor.c", Link::Static)));
 }
 
 #[test]
 fn the_abi_from_c_under_valgrind() {
+    under_valgrind("abi.c");
+}
+
+#[test]
+fn monitors_from_c_under_valgrind() {
+    under_valgrind("monitor.c");
+}
+
+fn under_valgrind(name: &str) {
     if !has_tool("valgrind", "apt-get install valgrind") {
         return;
     }
@@ -71,8 +92,8 @@ fn the_abi_from_c_under_valgrind() {
         "--errors-for-leak-kinds=definite",
     ]);
     valgrind.args(["--child-silent-after-fork=yes", "--trace-children=no"]);
-    valgrind.arg(program(Link::Shared));
-    succeeds(valgrind);
+    valgrind.arg(program(name, Link::Shared));
+    succeeds_with(valgrind, &["valgrind"]);
 }
 
 /// The examples compile as their users compile them, every warning an error.

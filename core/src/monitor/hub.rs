@@ -5,7 +5,6 @@
 //! the client; nobody takes it while holding one of them.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -42,7 +41,7 @@ pub(super) struct Inner {
     queue: Queue,
     readiness: Option<Readiness>,
     /// Calls of monitors that were stopped, and the thread that makes each.
-    pub(super) finishing: HashMap<u64, ThreadId>,
+    pub(super) finishing: HashMap<u64, usize>,
     /// Creates and renewals in flight.
     pub(super) creating: usize,
     /// Monitors wait for one of these to end.
@@ -253,7 +252,7 @@ impl Hub {
         end(&watch);
         self.wait_until_finished(|inner| {
             let thread = inner.finishing.get(&id);
-            thread.is_none_or(|thread| *thread == std::thread::current().id())
+            thread.is_none_or(|thread| *thread == super::threads::me())
         });
     }
 

@@ -72,7 +72,8 @@ enum Camera {
 
 /// The call that is being made for a monitor.
 pub(super) struct Busy {
-    pub(super) thread: std::thread::ThreadId,
+    /// Who makes it.
+    pub(super) thread: usize,
     /// Cancels a create.
     pub(super) token: CancelToken,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::events::{Kind, News};
 use super::hub::Inner;
-use super::threads::SETBACK;
+use super::threads::{self, SETBACK};
 use super::watch::{Busy, Task};
 use crate::cancel::CancelToken;
 use crate::client::{Client, Purpose};
@@ -89,7 +89,7 @@ fn begin(client: &Arc<Client>, id: u64) -> Option<(Job<'_>, Work)> {
         landed: false,
     };
     watch.busy = Some(Busy {
-        thread: std::thread::current().id(),
+        thread: threads::me(),
         token: job.token.clone(),
     });
     inner.creating += usize::from(job.creates);
