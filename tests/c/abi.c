@@ -240,7 +240,7 @@ static void one_print(const char *url)
 
 int main(int argc, char **argv)
 {
-    FILE *file = argc == 3 ? fopen(argv[2], "rb") : NULL;
+    FILE *file = argc > 2 ? fopen(argv[2], "rb") : NULL;
     if (!file) return 2;
     jpeg_len = fread(jpeg, 1, sizeof jpeg, file);
     fclose(file);
