@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_millis(1_800);
 #[derive(Default)]
 pub(crate) struct Hub {
     inner: Mutex<Inner>,
+    /// Held while a scheduler is started.
+    pub(super) starting: Mutex<()>,
     /// The scheduler looks at its timers again.
     pub(super) tick: Condvar,
     /// A worker has something to do.

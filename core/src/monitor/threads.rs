@@ -64,6 +64,8 @@ fn spawn(client: &Arc<Client>, name: &'static str, body: fn(&Arc<Client>)) -> Re
 /// # Errors
 /// `Resources`.
 pub(super) fn ensure_scheduler(client: &Arc<Client>) -> Result<(), Error> {
+    // One at a time: a second start must not rely on a thread that the first fails to get.
+    let _one = client.hub.starting.lock();
     if std::mem::replace(&mut client.hub.lock().scheduler, true) {
         return Ok(());
     }
