@@ -3,7 +3,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails loudly"
+    clippy::print_stdout,
+    reason = "a test fails loudly, and this one shows what it measured"
 )]
 
 use std::collections::HashMap;
