@@ -3,6 +3,7 @@
 
 pub mod certs;
 pub mod library;
+pub mod moonraker;
 pub mod peer;
 
 /// Bytes that begin and end like a JPEG, of exactly this length (at least 5), different for each
