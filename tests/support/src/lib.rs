@@ -5,6 +5,7 @@ pub mod certs;
 pub mod library;
 pub mod moonraker;
 pub mod peer;
+pub mod storm;
 
 /// Bytes that begin and end like a JPEG, of exactly this length (at least 5), different for each
 /// seed.

@@ -46,6 +46,8 @@ pub enum Step {
     Serve(Vec<u8>),
     /// The same with a JSON body, in which `BASE_URL` stands for the peer's own.
     ServeJson(String),
+    /// Read one request and answer it with such a body.
+    Json(String),
 }
 
 /// A request, as far as it was read.
@@ -298,6 +300,7 @@ impl Wire for StreamOwned<ServerConnection, TcpStream> {
 
 struct Connection<'a> {
     n: usize,
+    tls: bool,
     raw: TcpStream,
     wire: Box<dyn Wire>,
     shared: &'a Shared,
@@ -316,6 +319,7 @@ impl Connection<'_> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         let raw = stream.try_clone()?;
+        let is_tls = tls.is_some();
         let wire: Box<dyn Wire> = match tls {
             None => Box::new(stream),
             Some(config) => {
@@ -332,6 +336,7 @@ impl Connection<'_> {
         };
         let mut connection = Connection {
             n,
+            tls: is_tls,
             raw,
             wire,
             shared,
@@ -387,11 +392,13 @@ impl Connection<'_> {
                 self.buffer.clear();
             },
             Step::ServeJson(body) => {
-                let base = format!("http://{}", self.raw.local_addr()?);
-                self.step(Step::Serve(json(
-                    "200 OK",
-                    &body.replace("BASE_URL", &base),
-                )))
+                let answer = self.based(&body)?;
+                self.step(Step::Serve(answer))
+            }
+            Step::Json(body) => {
+                self.request(None)?;
+                let answer = self.based(&body)?;
+                self.send(&answer)
             }
             Step::Serve(bytes) => loop {
                 self.request(None)?;
@@ -413,6 +420,15 @@ impl Connection<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A JSON answer that knows this peer's address.
+    fn based(&self, body: &str) -> io::Result<Vec<u8>> {
+        let scheme = if self.tls { "https" } else { "http" };
+        // By name with TLS: that is what the certificates are for.
+        let host = if self.tls { "localhost" } else { "127.0.0.1" };
+        let base = format!("{scheme}://{host}:{}", self.raw.local_addr()?.port());
+        Ok(json("200 OK", &body.replace("BASE_URL", &base)))
     }
 
     fn relay(&mut self, addr: SocketAddr) -> io::Result<()> {
