@@ -1,0 +1,284 @@
+//! Every language's FFI as a host: programs of at most 40 lines watch a print with events, over the
+//! built library, and where the language can read it, the shipped header.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails loudly"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oe_server::reply::Edition;
+use oe_server::{Config, Running, verdicts};
+use oe_test_support::library::{has_tool, release_dir, root, run, scratch, target_dir};
+
+/// The version that is tested; what later ones change, nobody has looked at yet.
+const KOFFI: &str = "koffi@3.3.4";
+
+/// Good, then a warning, then a failure.
+const SCRIPT: &str = "{\"quality\":9,\"score\":4}\n{\"quality\":3,\"score\":60,\"warning\":true}\n\
+    {\"quality\":1,\"score\":95,\"warning\":true,\"pause\":true}\n";
+const LINES: &str = "quality 9 score 4\nquality 3 score 60\nwarning\nquality 1 score 95\npause\n";
+
+fn program(name: &str) -> PathBuf {
+    root().join("tests/ffi").join(name)
+}
+
+fn library() -> PathBuf {
+    release_dir().join("liboe_process.so")
+}
+
+/// Runs a program with the arguments that all of them take, to its end.
+fn watches(mut command: Command) {
+    let service = Running::start(Config {
+        edition: Edition::B,
+        minimum: 5,
+        recommended: 5,
+        verdicts: Arc::new(verdicts::parse(SCRIPT).unwrap()),
+        ..Config::default()
+    })
+    .unwrap();
+    command
+        .arg(library())
+        .arg(root().join("include/oe_process.h"))
+        .arg(service.base_url())
+        .arg(root().join("demo/frames"))
+        .env("OE_API_KEY", "SECRETKEY");
+    let output = run(&mut command, Duration::from_secs(90));
+    let lines = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{:?}\n{lines}\n{errors}",
+        output.status
+    );
+    assert_eq!((&*lines, &*errors), (LINES, ""));
+    let calls = service.stats().calls();
+    assert_eq!((calls.len(), service.stats().creates()), (3, 1));
+    for pair in calls.windows(2) {
+        assert!(
+            pair[1].0 - pair[0].1 >= Duration::from_secs(5),
+            "never early"
+        );
+    }
+}
+
+/// Builds something; it must succeed.
+fn builds(command: &mut Command) {
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    assert!(
+        output.status.success(),
+        "{command:?}\n{}",
+        String::from_utf8_lossy(&text)
+    );
+}
+
+/// A Python that has cffi.
+fn python() -> Option<&'static str> {
+    let has_cffi = |python: &&str| {
+        let probe = Command::new(python).args(["-c", "import cffi"]).output();
+        probe.is_ok_and(|output| output.status.success())
+    };
+    let found = ["python3", "/usr/bin/python3"].into_iter().find(has_cffi);
+    // Says so, or fails, as for any other tool that is missing.
+    found.or_else(|| {
+        has_tool("a python3 with cffi", "apt-get install python3-cffi").then_some("python3")
+    })
+}
+
+fn python_watches(name: &str) {
+    if let Some(python) = python() {
+        let mut command = Command::new(python);
+        command.arg(program(name));
+        watches(command);
+    }
+}
+
+#[test]
+fn python_ctypes() {
+    python_watches("watch_ctypes.py");
+}
+
+#[test]
+fn python_cffi() {
+    python_watches("watch_cffi.py");
+}
+
+#[test]
+fn python_asyncio() {
+    python_watches("watch_asyncio.py");
+}
+
+#[test]
+fn node_koffi() {
+    if !has_tool("npm", "apt-get install nodejs npm") {
+        return;
+    }
+    let dir = scratch("koffi");
+    if !dir.join("node_modules/koffi").exists() {
+        builds(
+            Command::new("npm")
+                .args([
+                    "install",
+                    "--silent",
+                    "--no-save",
+                    "--no-audit",
+                    "--no-fund",
+                ])
+                .arg("--prefix")
+                .arg(&dir)
+                .arg(KOFFI),
+        );
+    }
+    let mut command = Command::new("node");
+    command
+        .arg(program("watch.js"))
+        .env("NODE_PATH", dir.join("node_modules"));
+    watches(command);
+}
+
+#[test]
+fn luajit_ffi() {
+    if has_tool("luajit", "apt-get install luajit") {
+        let mut command = Command::new("luajit");
+        command.arg(program("watch.lua"));
+        watches(command);
+    }
+}
+
+#[test]
+fn csharp_mono() {
+    if !has_tool("mcs", "apt-get install mono-mcs mono-runtime") {
+        return;
+    }
+    let exe = scratch("ffi").join("Watch.exe");
+    builds(
+        Command::new("mcs")
+            .args(["-unsafe", "-warnaserror"])
+            .arg(format!("-out:{}", exe.display()))
+            .arg(program("Watch.cs")),
+    );
+    let mut command = Command::new("mono");
+    command.arg(exe).env("LD_LIBRARY_PATH", release_dir());
+    watches(command);
+}
+
+#[test]
+fn ruby_fiddle() {
+    if has_tool("ruby", "apt-get install ruby") {
+        let mut command = Command::new("ruby");
+        command.arg(program("watch.rb"));
+        watches(command);
+    }
+}
+
+#[test]
+fn go_cgo() {
+    if !has_tool("go", "apt-get install golang-go") {
+        return;
+    }
+    let (lib, out) = (
+        release_dir().display().to_string(),
+        scratch("ffi").join("watch-go"),
+    );
+    builds(
+        Command::new("go")
+            .args(["build", "-o"])
+            .arg(&out)
+            .arg(program("watch.go"))
+            .env(
+                "CGO_CFLAGS",
+                format!("-I{}", root().join("include").display()),
+            )
+            .env(
+                "CGO_LDFLAGS",
+                format!("-L{lib} -loe_process -Wl,-rpath,{lib}"),
+            )
+            .env("GOCACHE", scratch("go-cache")),
+    );
+    watches(Command::new(out));
+}
+
+#[test]
+fn rust_libloading() {
+    // Built by cargo beside this test.
+    watches(Command::new(
+        target_dir().join("debug/examples/libloading_host"),
+    ));
+}
+
+fn programs() -> Vec<(String, String)> {
+    let files = std::fs::read_dir(root().join("tests/ffi"))
+        .unwrap()
+        .flatten();
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    files
+        .map(|file| (name(&file.path()), read(&file.path())))
+        .collect()
+}
+
+#[test]
+fn each_is_at_most_forty_lines() {
+    let programs = programs();
+    assert_eq!(programs.len(), 9);
+    for (name, text) in programs {
+        assert!(text.lines().count() <= 40, "{name}");
+        let longest = text.lines().map(str::len).max().unwrap();
+        assert!(longest <= 145, "{name}: {longest}");
+    }
+}
+
+/// What a program declares by hand is what the header says.
+#[test]
+fn numbers_written_by_hand_are_those_of_the_header() {
+    let header = std::fs::read_to_string(root().join("include/oe_process.h")).unwrap();
+    let of_header = |name: &str| {
+        let (_, rest) = header.split_once(&format!(" {name} = "))?;
+        rest.split([',', ' ', '\n']).next()?.parse::<i64>().ok()
+    };
+    let mut found = 0;
+    for (name, text) in programs() {
+        // "OE_X = 1", "OE_X: i32 = 1", and in Python's way "OE_X, OE_Y = 1, 2".
+        for line in text.lines().filter(|line| line.contains(" = ")) {
+            let (left, right) = line.split_once(" = ").unwrap();
+            let numbers: Vec<Option<i64>> = right
+                .split(',')
+                .map(|word| word.trim().parse().ok())
+                .collect();
+            let names: Vec<&str> = left.split(',').map(str::trim).collect();
+            if name.ends_with(".py") && names.len() == numbers.len() {
+                for (name, number) in names.iter().zip(numbers) {
+                    if name.starts_with("OE_") {
+                        assert_eq!(of_header(name), number, "{name}");
+                        found += 1;
+                    }
+                }
+            }
+        }
+        for (at, _) in text.match_indices("OE_").filter(|_| !name.ends_with(".py")) {
+            let word: String = text[at..]
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                .collect();
+            let rest = text[at + word.len()..].trim_start_matches(": i32");
+            let Some(value) = rest.strip_prefix(" = ") else {
+                continue;
+            };
+            let number: String = value.chars().take_while(char::is_ascii_digit).collect();
+            if word == "OE_NEVER" {
+                let hexadecimal = value.replace('_', "").to_uppercase();
+                assert!(hexadecimal.starts_with("0XFFFFFFFF;"), "{name}: {value}");
+                continue;
+            }
+            assert_eq!(of_header(&word), number.parse().ok(), "{name}: {word}");
+            found += 1;
+        }
+    }
+    assert!(found >= 4 * 6, "{found}");
+}
