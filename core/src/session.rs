@@ -198,6 +198,10 @@ impl Session {
             return refuse(Status::StaleFrame, &state);
         }
         self.admit(&state, now)?;
+        if state.held {
+            // Paused just after the monitor had decided to send.
+            return refuse(Status::Cancelled, &state);
+        }
         let wait = state.pacing.remaining(now);
         if !wait.is_zero() {
             return Err(Error::local(Status::NotDue).retry_after(Due::In(wait)));
