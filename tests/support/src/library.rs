@@ -128,12 +128,33 @@ pub fn has_tool(name: &str, how_to_install: &str) -> bool {
     if probe.status().is_ok() {
         return true;
     }
+    missing(name, how_to_install)
+}
+
+fn missing(what: &str, how_to_install: &str) -> bool {
     assert!(
         std::env::var("CI").as_deref() != Ok("true"),
-        "{name} is missing: {how_to_install}"
+        "{what} is missing: {how_to_install}"
     );
-    eprintln!("skipped: {name} is missing: {how_to_install}");
+    eprintln!("skipped: {what} is missing: {how_to_install}");
     false
+}
+
+/// Whether C headers are there; as [`has_tool`].
+#[must_use]
+pub fn has_headers(names: &[&str], how_to_install: &str) -> bool {
+    let includes: String = names
+        .iter()
+        .map(|name| format!("#include <{name}>\n"))
+        .collect();
+    let source = scratch("headers").join("probe.c");
+    std::fs::write(&source, includes).expect("a file");
+    let mut cc = Command::new("cc");
+    cc.arg("-fsyntax-only").arg(source).stderr(Stdio::null());
+    if cc.status().is_ok_and(|status| status.success()) {
+        return true;
+    }
+    missing(&names.join(", "), how_to_install)
 }
 
 /// Runs a command to its end, at most this long; its output is returned whole.
