@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// The folder of the workspace.
@@ -79,7 +80,10 @@ pub fn compile(source: &Path, link: Link, flags: &[&str]) -> PathBuf {
         .expect("a file")
         .to_string_lossy()
         .into_owned();
-    let out = scratch("c").join(format!("{name}-{link:?}-{}", std::process::id()));
+    // Tests run side by side, and a program that runs cannot be written.
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let nth = COUNT.fetch_add(1, Ordering::Relaxed);
+    let out = scratch("c").join(format!("{name}-{link:?}-{}-{nth}", std::process::id()));
     let mut cc = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()));
     cc.args([
         "-std=c11",
