@@ -19,10 +19,18 @@ use oe_test_support::library::{has_tool, release_dir, root, run, scratch, target
 /// The version that is tested; what later ones change, nobody has looked at yet.
 const KOFFI: &str = "koffi@3.3.4";
 
-/// Good, then a warning, then a failure.
-const SCRIPT: &str = "{\"quality\":9,\"score\":4}\n{\"quality\":3,\"score\":60,\"warning\":true}\n\
-    {\"quality\":1,\"score\":95,\"warning\":true,\"pause\":true}\n";
-const LINES: &str = "quality 9 score 4\nquality 3 score 60\nwarning\nquality 1 score 95\npause\n";
+/// Good, then an error, whose text lies far inside a structure, then a warning, then a failure.
+const SCRIPT: &str = r#"{"quality":9,"score":4}
+{"error":"OE_IMAGE_DECODE_FAILED"}
+{"quality":3,"score":60,"warning":true}
+{"quality":1,"score":95,"warning":true,"pause":true}"#;
+const LINES: &str = "quality 9 score 4
+error: The service could not decode this image; the next frame may be fine. (HTTP 400)
+quality 3 score 60
+warning
+quality 1 score 95
+pause
+";
 
 fn program(name: &str) -> PathBuf {
     root().join("tests/ffi").join(name)
@@ -126,6 +134,7 @@ fn node_koffi() {
                 .args([
                     "install",
                     "--silent",
+                    "--ignore-scripts",
                     "--no-save",
                     "--no-audit",
                     "--no-fund",
@@ -206,10 +215,13 @@ fn go_cgo() {
 
 #[test]
 fn rust_libloading() {
-    // Built by cargo beside this test.
-    watches(Command::new(
-        target_dir().join("debug/examples/libloading_host"),
-    ));
+    // `cargo test --test ffi` builds no examples.
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--package", "oe-process"]);
+    cargo.args(["--example", "libloading_host", "--target-dir"]);
+    builds(cargo.arg(target_dir()).current_dir(root()));
+    let host = target_dir().join("debug/examples/libloading_host");
+    watches(Command::new(host));
 }
 
 fn programs() -> Vec<(String, String)> {

@@ -2,7 +2,7 @@
 using System; using System.IO; using System.Runtime.InteropServices;
 struct Event { public int StructSize, Kind; public ulong Tag; public int Status; public uint AgeMs; }
 struct Result { public int StructSize, PrintQuality, Score; } // the others are not needed here
-unsafe struct Error { public int StructSize, Status, Http, RetryAfterMs; public fixed byte Type[64], Text[256]; }
+unsafe struct Error { public int StructSize, Status, Http, RetryAfterMs; public fixed byte Type[64]; public fixed byte Text[256]; }
 static unsafe class Watch {
     const int OE_OK = 0, OE_EVENT_FRAME_WANTED = 1, OE_EVENT_RESULT = 2, OE_EVENT_WARNING = 3;
     const int OE_EVENT_PAUSE = 4, OE_EVENT_ERROR = 5; const uint OE_NEVER = 0xFFFFFFFF;
