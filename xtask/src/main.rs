@@ -5,8 +5,10 @@
     reason = "a command line tool speaks there"
 )]
 
+mod asan;
 mod demo;
 mod errors;
+mod fuzz;
 mod generated;
 mod header;
 
@@ -16,7 +18,9 @@ const USAGE: &str = "usage: cargo xtask TASK
 
   demo               a C program watches a print that fails; about a minute, no network
   header [--check]   write include/oe_process.h, or compare it with what would be written
-  errors [--check]   write docs/errors.md, or compare it with what would be written";
+  errors [--check]   write docs/errors.md, or compare it with what would be written
+  fuzz SECONDS [ONE] each fuzz target (or one) for so long; needs nightly and cargo-fuzz
+  asan SECONDS       the C tests and a stress of so long with the address sanitizer; needs nightly";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,6 +31,9 @@ fn main() -> ExitCode {
         ["header", "--check"] => header::run(true),
         ["errors"] => errors::run(false),
         ["errors", "--check"] => errors::run(true),
+        ["fuzz", seconds] => fuzz::run(seconds, None),
+        ["fuzz", seconds, one] => fuzz::run(seconds, Some(one)),
+        ["asan", seconds] => asan::run(seconds),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -1,0 +1,120 @@
+/* Eight threads, random calls on handles that they share and free under each other: stress URL SECONDS. Every call must
+ * return a status of the table; what must not happen, a sanitizer sees. */
+#include <oe_process.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { SLOTS = 6, THREADS = 8 };
+
+static const char *url;
+static time_t until;
+/* Read and written without a lock on purpose: any thread may use a handle that another frees. */
+static oe_client *volatile clients[SLOTS];
+static oe_context *volatile contexts[SLOTS];
+static oe_monitor *volatile monitors[SLOTS];
+static uint8_t jpeg[20000];
+static long calls;
+
+static uint32_t next(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return (uint32_t)(*state >> 20);
+}
+
+static void known(oe_status status)
+{
+    __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
+    if (strcmp(oe_status_name(status), "OE_STATUS_UNKNOWN") == 0 || status == OE_ERR_PANIC) {
+        printf("status %d\n", (int)status);
+        exit(1);
+    }
+}
+
+static void make_client(int n)
+{
+    oe_client *client = NULL;
+    oe_options *o = oe_options_new();
+    known(oe_options_set_api_key(o, "k"));
+    known(oe_options_set_endpoint(o, url));
+    known(oe_options_set_allow_http(o, 1));
+    known(oe_client_new(o, &client));
+    oe_options_free(o);
+    clients[n] = client;
+}
+
+static void step(uint64_t *state)
+{
+    int n = (int)(next(state) % SLOTS), m = (int)(next(state) % SLOTS);
+    char text[8193];
+    size_t len;
+    oe_result result = OE_RESULT_INIT;
+    oe_event event = OE_EVENT_INIT;
+    oe_error error = OE_ERROR_INIT;
+    oe_info info = OE_INFO_INIT;
+    oe_usage usage = OE_USAGE_INIT;
+    uint32_t due;
+    oe_context *context = NULL;
+    oe_monitor *monitor = NULL;
+    switch (next(state) % 26) {
+    case 0: if (next(state) % 50 == 0) oe_client_free(clients[n]); make_client(n); break;
+    case 1: known(oe_context_create(clients[m], 0, 0, &context)); if (context) contexts[n] = context; break;
+    case 2: oe_context_free(contexts[n]); break;
+    case 3: known(oe_process_jpeg(contexts[n], jpeg, sizeof jpeg, &result)); break;
+    case 4: known(oe_context_cancel(contexts[n])); break;
+    case 5: known(oe_context_info(contexts[n], &info)); break;
+    case 6: known(oe_context_save(contexts[n], text, sizeof text, &len)); break;
+    case 7: known(oe_context_last_error(contexts[n], &error)); break;
+    case 8: known(oe_context_due_in_ms(contexts[n], &due)); break;
+    case 9: known(oe_context_renew(contexts[n])); break;
+    case 10: known(oe_monitor_start(clients[m], 0, 0, (uint64_t)n, &monitor)); if (monitor) monitors[n] = monitor; break;
+    case 11: oe_monitor_free(monitors[n]); break;
+    case 12: case 13: known(oe_monitor_submit(monitors[n], jpeg, sizeof jpeg, 0)); break;
+    case 14: known(oe_monitor_pause(monitors[n])); break;
+    case 15: known(oe_monitor_resume(monitors[n])); break;
+    case 16: known(oe_monitor_mute(monitors[n], (int)(next(state) % 2))); break;
+    case 17: known(oe_monitor_info(monitors[n], &info)); break;
+    case 18:
+        if (oe_monitor_save(monitors[n], text, sizeof text, &len) != OE_OK) break;
+        known(oe_monitor_start_saved(clients[m], text, 9, &monitor));
+        oe_monitor_free(monitor);
+        break;
+    case 19: known(oe_client_next_event(clients[n], next(state) % 5, &event, &result, &error)); break;
+    case 20: (void)oe_client_event_fd(clients[n]); break;
+    case 21: known(oe_client_usage(clients[n], &usage)); break;
+    case 22: known(oe_client_cancel(clients[n])); break;
+    case 23: known(oe_client_clear_latch(clients[n])); break;
+    case 24: if (next(state) % 20 == 0) known(oe_monitor_stop(monitors[n])); break;
+    default: known(oe_last_error(&error)); break;
+    }
+}
+
+static void *work(void *seed)
+{
+    uint64_t state = 0x9E3779B97F4A7C15ULL * (uint64_t)(1 + (intptr_t)seed);
+    while (time(NULL) < until) step(&state);
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    pthread_t threads[THREADS];
+    if (argc != 3) return 2;
+    url = argv[1];
+    until = time(NULL) + atol(argv[2]);
+    memcpy(jpeg, "\xff\xd8\xff\xe0", 4);
+    for (int n = 0; n < SLOTS; n++) make_client(n);
+    for (intptr_t n = 0; n < THREADS; n++) pthread_create(&threads[n], NULL, work, (void *)n);
+    for (int n = 0; n < THREADS; n++) pthread_join(threads[n], NULL);
+    for (int n = 0; n < SLOTS; n++) {
+        oe_monitor_free(monitors[n]);
+        oe_context_free(contexts[n]);
+        oe_client_free(clients[n]);
+    }
+    printf("%ld calls\n", calls);
+    return 0;
+}
