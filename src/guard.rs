@@ -57,6 +57,32 @@ fn install_hook() {
     });
 }
 
+/// Panics on purpose, for the tests that see what becomes of it.
+#[cfg(feature = "panic-injection")]
+mod injection {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    static ARMED: AtomicBool = AtomicBool::new(false);
+
+    /// The next call from C panics.
+    #[unsafe(no_mangle)]
+    pub extern "C" fn oe_test_panic_next() {
+        ARMED.store(true, Ordering::SeqCst);
+    }
+
+    #[allow(clippy::panic, reason = "that is what it is for")]
+    pub(super) fn strike() {
+        if super::CALLS.get() > 0 && ARMED.swap(false, Ordering::SeqCst) {
+            panic!("planted");
+        }
+    }
+}
+
+#[cfg(not(feature = "panic-injection"))]
+mod injection {
+    pub(super) fn strike() {}
+}
+
 /// Something to run, in a form that is the same for all: what surrounds a call is compiled once.
 type Body<'a> = &'a mut dyn FnMut() -> Result<(), Error>;
 
@@ -88,7 +114,10 @@ fn contain_any(body: Body<'_>) -> Result<(), Error> {
     let _contained = Nested::enter(&CONTAINED);
     // Unwind safety: whatever `body` shares is behind locks that do not poison, and the sections
     // keep no state of their own that could be left half changed.
-    match panic::catch_unwind(AssertUnwindSafe(body)) {
+    match panic::catch_unwind(AssertUnwindSafe(|| {
+        injection::strike();
+        body()
+    })) {
         Ok(result) => result,
         Err(payload) => {
             // Dropping it could panic again, outside every guard.
@@ -123,6 +152,7 @@ pub(crate) fn value<T>(otherwise: T, body: impl FnOnce() -> Result<T, Error>) ->
 
 /// A call from C that reads the record of errors, and therefore leaves it as it is.
 pub(crate) fn unrecorded(body: impl FnOnce() -> Result<(), Error>) -> oe_status {
+    let _call = Nested::enter(&CALLS);
     code(contain(body))
 }
 

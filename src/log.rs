@@ -53,10 +53,9 @@ pub unsafe extern "C" fn oe_options_set_log(
     user_data: *mut c_void,
     free_user_data: Option<unsafe extern "C" fn(*mut c_void)>,
 ) -> oe_status {
-    guard::status(|| {
-        let data = UserData::new(user_data, free_user_data);
-        set_log(options, max_level, function, data)
-    })
+    // Taken over before anything can fail: whatever happens, it is freed.
+    let data = UserData::new(user_data, free_user_data);
+    guard::status(move || set_log(options, max_level, function, data))
 }
 
 fn set_log(
