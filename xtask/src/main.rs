@@ -5,6 +5,7 @@
     reason = "a command line tool speaks there"
 )]
 
+mod abi;
 mod asan;
 mod demo;
 mod errors;
@@ -19,6 +20,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   demo               a C program watches a print that fails; about a minute, no network
   header [--check]   write include/oe_process.h, or compare it with what would be written
   errors [--check]   write docs/errors.md, or compare it with what would be written
+  abi [--check]      write tests/abi/oe_process.abi, or compare the library with it; needs abigail-tools
   fuzz SECONDS [ONE] each fuzz target (or one) for so long; needs nightly and cargo-fuzz
   asan SECONDS       the C tests and a stress of so long with the address sanitizer; needs nightly";
 
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
         ["header", "--check"] => header::run(true),
         ["errors"] => errors::run(false),
         ["errors", "--check"] => errors::run(true),
+        ["abi"] => abi::run(false),
+        ["abi", "--check"] => abi::run(true),
         ["fuzz", seconds] => fuzz::run(seconds, None),
         ["fuzz", seconds, one] => fuzz::run(seconds, Some(one)),
         ["asan", seconds] => asan::run(seconds),
