@@ -256,6 +256,9 @@ static void arguments(void)
     IS(oe_monitor_mute(m, -1), OE_ERR_ARGUMENT);
     IS(oe_monitor_set_interval_sec(m, 1209601), OE_ERR_ARGUMENT);
     IS(oe_monitor_info(m, NULL), OE_ERR_ARGUMENT);
+    oe_info info;
+    oe_info_init(&info, sizeof info);
+    CHECK(info.struct_size == sizeof info && info.calls == 0);
     char text[8193];
     size_t needed = 0;
     IS(oe_monitor_save(m, NULL, 0, &needed), OE_ERR_BUFFER);
