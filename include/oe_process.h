@@ -902,7 +902,8 @@ OE_API oe_status oe_monitor_info(oe_monitor *monitor, oe_info *out);
  * Since: 0.1.0 */
 OE_API oe_status oe_monitor_save(oe_monitor *monitor, char *buf, size_t cap, size_t *needed);
 
-/** Goes on watching from the text of oe_monitor_save(), as oe_context_restore() does.
+/** Goes on watching from the text of oe_monitor_save(), or of oe_context_save(), as
+ * oe_context_restore() does.
  * Blocks: no.
  * Threads: any, but not inside the log function.
  * Owns: as oe_monitor_start(); copies saved.

@@ -281,7 +281,8 @@ pub unsafe extern "C" fn oe_monitor_save(
     })
 }
 
-/// Goes on watching from the text of oe_monitor_save(), as oe_context_restore() does.
+/// Goes on watching from the text of oe_monitor_save(), or of oe_context_save(), as
+/// oe_context_restore() does.
 ///
 /// Blocks: no.
 /// Threads: any, but not inside the log function.

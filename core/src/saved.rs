@@ -78,8 +78,19 @@ impl SavedMonitor {
         encode(MONITOR, self)
     }
 
+    /// The text of a context will do too: a host that had a loop of its own may go on with a monitor.
     pub(crate) fn decode(text: &str) -> Result<SavedMonitor, Error> {
-        decode(MONITOR, text)
+        if !text.starts_with(CONTEXT) {
+            return decode(MONITOR, text);
+        }
+        let context = Saved::decode(text)?;
+        Ok(SavedMonitor {
+            warning_level: context.warning_level,
+            pause_level: context.pause_level,
+            host_sec: context.host_sec,
+            muted: false,
+            context: Some(context),
+        })
     }
 }
 
@@ -146,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_monitor_is_no_context_and_the_reverse() {
+    fn a_monitor_is_no_context_but_may_begin_with_one() {
         let monitor = SavedMonitor {
             muted: true,
             context: Some(sample()),
@@ -155,7 +166,8 @@ mod tests {
         let text = monitor.encode();
         assert_eq!(SavedMonitor::decode(&text).unwrap(), monitor);
         assert!(Saved::decode(&text).is_err());
-        assert!(SavedMonitor::decode(&sample().encode()).is_err());
+        let context = SavedMonitor::decode(&sample().encode()).unwrap();
+        assert_eq!((context.context, context.muted), (Some(sample()), false));
         let early = SavedMonitor::default();
         assert_eq!(SavedMonitor::decode(&early.encode()).unwrap(), early);
         for cut in 0..text.len() {

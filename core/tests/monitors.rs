@@ -637,6 +637,21 @@ fn an_edge_that_was_not_read_before_the_save_rises_again() {
 }
 
 #[test]
+fn a_context_of_a_loop_of_ones_own_goes_on_with_a_monitor() {
+    let (rig, session) = Rig::printing(vec![verdict(PAUSE)]);
+    rig.next(&session).unwrap();
+    let saved = session.save();
+    session.close();
+    let mut host = Host::new(vec![]);
+    host.monitor.stop();
+    host.restart(&saved);
+    host.pass(30);
+    assert_eq!(host.rig.script.creates(), 0);
+    assert_eq!(host.rig.script.uploads()[0].url, PRIMARY);
+    assert_eq!((host.count(Kind::Result), host.count(Kind::Pause)), (1, 0));
+}
+
+#[test]
 fn a_print_saved_before_it_had_a_context_starts_over() {
     let mut host = Host::new(vec![fail(Failure::Dns), created(), ok()]);
     host.pass(1);

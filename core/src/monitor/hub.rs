@@ -342,12 +342,8 @@ impl Hub {
             }
             match until {
                 None => self.news.wait(&mut inner),
-                Some(until) => {
-                    if self.news.wait_until(&mut inner, until).timed_out() && inner.queue.is_empty()
-                    {
-                        return Ok(None);
-                    }
-                }
+                Some(until) if Instant::now() >= until => return Ok(None),
+                Some(until) => drop(self.news.wait_until(&mut inner, until)),
             }
         }
     }
