@@ -7,37 +7,66 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-/// Takes connections until it is dropped; each gets a thread and brings one request.
+type Answer = dyn Fn(&str, &mut TcpStream) + Send + Sync;
+
+/// Takes connections until it is closed; each gets a thread and brings one request.
 struct Server {
     address: SocketAddr,
     stopping: Arc<AtomicBool>,
+    answer: Arc<Answer>,
+    listening: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Server {
-    /// `answer` gets the request line.
+    /// `answer` gets the request's head.
     fn start(answer: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let stopping = Arc::new(AtomicBool::new(false));
-        let (stop, answer) = (Arc::clone(&stopping), Arc::new(answer));
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
+        let server = Server {
+            address: listener.local_addr().expect("an address"),
+            stopping: Arc::default(),
+            answer: Arc::new(answer),
+            listening: Mutex::default(),
+        };
+        server.listen(listener);
+        server
+    }
+
+    fn listen(&self, listener: TcpListener) {
+        self.stopping.store(false, Ordering::SeqCst);
+        let (stop, answer) = (Arc::clone(&self.stopping), Arc::clone(&self.answer));
+        let thread = std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
                 if stop.load(Ordering::SeqCst) {
                     return;
                 }
                 let answer = Arc::clone(&answer);
                 std::thread::spawn(move || {
-                    let mut stream = stream;
-                    if let Some(line) = read_request(&mut stream) {
-                        answer(&line, &mut stream);
+                    if let Some(head) = read_request(&mut stream) {
+                        answer(&head, &mut stream);
                     }
                 });
             }
         });
-        Server { address, stopping }
+        *self.listening.lock().expect("no panic while it is held") = Some(thread);
+    }
+
+    /// From here on nobody listens on its port.
+    fn close(&self) {
+        let listening = self.listening.lock().expect("no panic").take();
+        if let Some(listening) = listening {
+            self.stopping.store(true, Ordering::SeqCst);
+            drop(TcpStream::connect(self.address));
+            drop(listening.join());
+        }
+    }
+
+    /// Listens again, on the same port.
+    fn open(&self) {
+        self.listen(TcpListener::bind(self.address).expect("the port is still free"));
     }
 
     fn url(&self) -> String {
@@ -47,12 +76,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        drop(TcpStream::connect(self.address));
+        self.close();
     }
 }
 
-/// The first line of a request whose head has arrived.
+/// The head of a request; there is no body in any that is expected here.
 fn read_request(stream: &mut TcpStream) -> Option<String> {
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     let mut head = Vec::new();
@@ -63,15 +91,12 @@ fn read_request(stream: &mut TcpStream) -> Option<String> {
             got => head.extend_from_slice(&buffer[..got]),
         }
     }
-    String::from_utf8_lossy(&head)
-        .lines()
-        .next()
-        .map(str::to_owned)
+    Some(String::from_utf8_lossy(&head).into_owned())
 }
 
-fn respond(stream: &mut TcpStream, status: &str, kind: &str, body: &[u8]) {
+fn respond(stream: &mut TcpStream, status: &str, more: &str, body: &[u8]) {
     let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {status}\r\n{more}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
     drop(stream.write_all(head.as_bytes()));
@@ -85,11 +110,18 @@ pub struct Job {
     pub state: String,
     /// `print_stats.filename`.
     pub file: String,
-    /// `print_stats.print_duration`.
-    pub printed_sec: f64,
+    /// When the print began, for `print_stats.total_duration`; in no print it is 0.
+    pub begun: Option<Instant>,
+    /// The key that requests must have.
+    pub key: Option<String>,
     /// This many pause commands fail.
     pub refused_pauses: u32,
-    /// Nothing is answered.
+    /// The answer to a pause command that fails.
+    pub refusal: Option<&'static str>,
+    /// How long a pause command takes: after half of it the printer is paused, after all of it the
+    /// command is answered. So does Moonraker when Klipper is busy and then parks.
+    pub pausing: Duration,
+    /// A connection is closed without an answer.
     pub gone: bool,
     /// Klipper is restarting: Moonraker answers 503.
     pub restarting: bool,
@@ -114,7 +146,7 @@ impl Printer {
             ..Job::default()
         }));
         let shared = Arc::clone(&job);
-        let server = Server::start(move |line, stream| answer(&shared, line, stream));
+        let server = Server::start(move |head, stream| answer(&shared, head, stream));
         Printer { job, server }
     }
 
@@ -127,61 +159,119 @@ impl Printer {
     /// What it does now.
     #[must_use]
     pub fn job(&self) -> Job {
-        self.lock().clone()
+        lock(&self.job).clone()
     }
 
     /// Changes what it does.
     pub fn set(&self, change: impl FnOnce(&mut Job)) {
-        change(&mut self.lock());
+        change(&mut lock(&self.job));
     }
 
-    /// Prints a file, or goes on with it.
+    /// Begins to print a file, that of before too.
     pub fn print(&self, file: &str) {
         self.set(|job| {
             job.state = "printing".into();
             job.file = file.into();
-            job.printed_sec += 1.0;
+            job.begun = Some(Instant::now());
         });
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Job> {
-        self.job.lock().expect("no panic while it is held")
+    /// The user pauses the print.
+    pub fn pause(&self) {
+        self.set(|job| job.state = "paused".into());
+    }
+
+    /// The user lets it go on.
+    pub fn resume(&self) {
+        self.set(|job| job.state = "printing".into());
+    }
+
+    /// The print ends: `complete`, `cancelled`, `error`, `standby`.
+    pub fn end(&self, state: &str) {
+        self.set(|job| {
+            job.state = state.into();
+            job.begun = None;
+        });
+    }
+
+    /// Moonraker is gone: its port is closed.
+    pub fn vanish(&self) {
+        self.server.close();
+    }
+
+    /// It is back.
+    pub fn come_back(&self) {
+        self.server.open();
     }
 }
 
-fn answer(job: &Mutex<Job>, line: &str, stream: &mut TcpStream) {
-    let mut job = job.lock().expect("no panic while it is held");
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no panic while it is held")
+}
+
+/// A text in JSON, with everything escaped that may be.
+fn json_text(text: &str) -> String {
+    let units = text.encode_utf16().map(|unit| match unit {
+        0x20 | 0x2D..=0x39 | 0x41..=0x5A | 0x61..=0x7A => char::from(unit as u8).to_string(),
+        _ => format!("\\u{unit:04x}"),
+    });
+    format!("\"{}\"", units.collect::<String>())
+}
+
+fn answer(shared: &Mutex<Job>, head: &str, stream: &mut TcpStream) {
+    const JSON: &str = "Content-Type: application/json; charset=UTF-8";
+    let line = head.lines().next().unwrap_or_default();
+    let mut job = lock(shared);
     if job.gone {
         return;
     }
-    let ok = br#"{"result": "ok"}"#;
-    let json = "application/json; charset=UTF-8";
-    if job.restarting {
-        let body = br#"{"error": {"code": 503, "message": "Klippy Host not connected"}}"#;
-        respond(stream, "503 Service Unavailable", json, body);
-    } else if line.starts_with("GET /printer/objects/query?print_stats") {
-        let body = format!(
-            r#"{{"result": {{"eventtime": 578243.57, "status": {{"print_stats": {{"filename": "{}", "total_duration": {d}, "print_duration": {d}, "filament_used": 1.5, "state": "{}", "message": ""}}}}}}}}"#,
-            job.file,
-            job.state,
-            d = job.printed_sec
+    let key = head
+        .lines()
+        .find_map(|line| line.strip_prefix("X-Api-Key: "));
+    if job.key.is_some() && job.key.as_deref() != key {
+        respond(
+            stream,
+            "401 Unauthorized",
+            JSON,
+            br#"{"error": {"code": 401}}"#,
         );
-        respond(stream, "200 OK", json, body.as_bytes());
+    } else if job.restarting {
+        let body = br#"{"error": {"code": 503, "message": "Klippy Host not connected"}}"#;
+        respond(stream, "503 Service Unavailable", JSON, body);
+    } else if line.starts_with("GET /printer/objects/query?print_stats") {
+        let total = job.begun.map_or(0.0, |begun| begun.elapsed().as_secs_f64());
+        let body = format!(
+            r#"{{"result": {{"eventtime": 578243.57, "status": {{"print_stats": {{"filename": {}, "total_duration": {total}, "print_duration": {}, "filament_used": 1.5, "state": "{}", "message": "", "info": {{"total_layer": null, "current_layer": null}}}}}}}}}}"#,
+            json_text(&job.file),
+            total / 2.0,
+            job.state,
+        );
+        respond(stream, "200 OK", JSON, body.as_bytes());
     } else if line.starts_with("POST /printer/print/pause ") {
         job.pauses += 1;
         if job.refused_pauses > 0 {
             job.refused_pauses -= 1;
-            respond(stream, "400 Bad Request", json, b"{}");
+            let refusal = job.refusal.unwrap_or("400 Bad Request");
+            respond(stream, refusal, JSON, br#"{"error": {"code": 400}}"#);
         } else {
-            job.state = "paused".into();
-            respond(stream, "200 OK", json, ok);
+            let half = job.pausing / 2;
+            drop(job);
+            std::thread::sleep(half);
+            lock(shared).state = "paused".into();
+            std::thread::sleep(half);
+            respond(stream, "200 OK", JSON, br#"{"result": "ok"}"#);
         }
     } else if let Some(script) = line.strip_prefix("POST /printer/gcode/script?script=") {
-        job.scripts
-            .push(script.split(' ').next().unwrap_or("").to_owned());
-        respond(stream, "200 OK", json, ok);
+        let script = script.split(' ').next().unwrap_or_default();
+        job.scripts.push(script.to_owned());
+        respond(stream, "200 OK", JSON, br#"{"result": "ok"}"#);
     } else {
-        respond(stream, "404 Not Found", json, b"{}");
+        respond(
+            stream,
+            "404 Not Found",
+            JSON,
+            br#"{"error": {"code": 404}}"#,
+        );
     }
 }
 
@@ -194,15 +284,27 @@ pub enum Mode {
     Stream,
     /// An endless stream without lengths, its boundary quoted and without the leading dashes.
     OddStream,
+    /// An endless stream whose first picture ends in the middle.
+    CutStream,
+    /// An endless stream without a picture.
+    EmptyStream,
+    /// It is somewhere else on the same host.
+    Moved,
+    /// It is on another host.
+    MovedAway,
+    /// It is always somewhere else.
+    MovedForEver,
     /// An error page.
     NotFound,
     /// A page that says it is one, with 200.
     Page,
+    /// A page that says it is a picture.
+    FalsePicture,
     /// A picture with nothing in it.
     Empty,
     /// More bytes than any picture may have.
     TooLarge,
-    /// A byte a second.
+    /// A picture at a byte a second.
     Slow,
     /// The connection is closed at once.
     Closed,
@@ -214,6 +316,7 @@ pub enum Mode {
 pub struct Camera {
     mode: Arc<Mutex<Mode>>,
     served: Arc<AtomicUsize>,
+    frames: Arc<Vec<Vec<u8>>>,
     server: Server,
 }
 
@@ -227,19 +330,24 @@ impl Camera {
             .map(|entry| entry.path())
             .collect();
         files.sort();
-        let frames: Vec<Vec<u8>> = files.iter().flat_map(std::fs::read).collect();
+        let frames: Arc<Vec<Vec<u8>>> = Arc::new(files.iter().flat_map(std::fs::read).collect());
         assert!(!frames.is_empty(), "pictures in {}", folder.display());
         let mode = Arc::new(Mutex::new(Mode::Snapshot));
         let served = Arc::new(AtomicUsize::new(0));
-        let (now, count) = (Arc::clone(&mode), Arc::clone(&served));
-        let server = Server::start(move |_, stream| {
-            let mode = *now.lock().expect("no panic while it is held");
+        let (now, count, shown) = (Arc::clone(&mode), Arc::clone(&served), Arc::clone(&frames));
+        let server = Server::start(move |head, stream| {
+            let mode = *lock(&now);
+            let host = head.lines().find_map(|line| line.strip_prefix("Host: "));
+            if let Some(to) = elsewhere(mode, head, host.unwrap_or_default()) {
+                return respond(stream, "302 Found", &format!("Location: {to}"), b"moved");
+            }
             let nth = count.fetch_add(1, Ordering::SeqCst);
-            show(mode, &frames, nth, stream);
+            show(mode, &shown, nth, stream);
         });
         Camera {
             mode,
             served,
+            frames,
             server,
         }
     }
@@ -252,17 +360,37 @@ impl Camera {
 
     /// Changes how it answers.
     pub fn set(&self, mode: Mode) {
-        *self.mode.lock().expect("no panic while it is held") = mode;
+        *lock(&self.mode) = mode;
     }
 
-    /// How often it was asked.
+    /// How often it was asked and did not send elsewhere.
     #[must_use]
     pub fn served(&self) -> usize {
         self.served.load(Ordering::SeqCst)
     }
+
+    /// The picture that it shows as the n-th. In a stream each further one counts on.
+    #[must_use]
+    pub fn picture(&self, nth: usize) -> Vec<u8> {
+        nth_picture(&self.frames, nth)
+    }
 }
 
-/// A picture unlike any other: with a comment of its own.
+/// Where a camera of this mode sends a request.
+fn elsewhere(mode: Mode, head: &str, host: &str) -> Option<String> {
+    let moved = head.starts_with("GET /moved");
+    match mode {
+        Mode::Moved if !moved => Some("/moved/picture".into()),
+        Mode::MovedForEver => Some("/moved/picture".into()),
+        Mode::MovedAway if !moved => {
+            let host = host.replace("127.0.0.1", "localhost");
+            Some(format!("http://{host}/moved/picture"))
+        }
+        _ => None,
+    }
+}
+
+/// A picture unlike any other: with its number in a comment, which no decoder looks at.
 fn nth_picture(frames: &[Vec<u8>], nth: usize) -> Vec<u8> {
     let mut picture = frames[nth % frames.len()].clone();
     let comment = [&[0xFF, 0xFE, 0, 10][..], &(nth as u64).to_be_bytes()].concat();
@@ -271,18 +399,23 @@ fn nth_picture(frames: &[Vec<u8>], nth: usize) -> Vec<u8> {
 }
 
 fn show(mode: Mode, frames: &[Vec<u8>], nth: usize, stream: &mut TcpStream) {
+    const JPEG: &str = "Content-Type: image/jpeg";
+    const HTML: &str = "Content-Type: text/html";
     let picture = nth_picture(frames, nth);
     match mode {
-        Mode::Snapshot => respond(stream, "200 OK", "image/jpeg", &picture),
-        Mode::Frozen => respond(stream, "200 OK", "image/jpeg", &frames[0]),
-        Mode::NotFound => respond(stream, "404 Not Found", "text/html", b"<html>no</html>"),
-        Mode::Page => respond(stream, "200 OK", "text/html", b"<html>a camera</html>"),
-        Mode::Empty => respond(stream, "200 OK", "image/jpeg", b""),
+        Mode::Snapshot | Mode::Moved | Mode::MovedAway | Mode::MovedForEver => {
+            respond(stream, "200 OK", JPEG, &picture);
+        }
+        Mode::Frozen => respond(stream, "200 OK", JPEG, &frames[0]),
+        Mode::NotFound => respond(stream, "404 Not Found", HTML, b"<html>no</html>"),
+        Mode::Page => respond(stream, "200 OK", HTML, b"<html>a camera</html>"),
+        Mode::FalsePicture => respond(stream, "200 OK", JPEG, b"<html>a camera</html>"),
+        Mode::Empty => respond(stream, "200 OK", JPEG, b""),
         Mode::Closed => {}
         Mode::TooLarge => {
             let mut bytes = picture;
             bytes.resize(7 * 1024 * 1024, 0);
-            respond(stream, "200 OK", "image/jpeg", &bytes);
+            respond(stream, "200 OK", JPEG, &bytes);
         }
         Mode::Slow => {
             drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n"));
@@ -293,12 +426,19 @@ fn show(mode: Mode, frames: &[Vec<u8>], nth: usize, stream: &mut TcpStream) {
                 std::thread::sleep(Duration::from_secs(1));
             }
         }
-        Mode::Stream | Mode::OddStream => stream_pictures(mode, frames, nth, stream),
+        Mode::Stream | Mode::OddStream | Mode::CutStream | Mode::EmptyStream => {
+            // Until nobody takes them any more.
+            drop(stream_pictures(mode, frames, nth, stream));
+        }
     }
 }
 
-/// Pictures until nobody takes them any more.
-fn stream_pictures(mode: Mode, frames: &[Vec<u8>], nth: usize, stream: &mut TcpStream) {
+fn stream_pictures(
+    mode: Mode,
+    frames: &[Vec<u8>],
+    nth: usize,
+    stream: &mut TcpStream,
+) -> std::io::Result<()> {
     let odd = mode == Mode::OddStream;
     let boundary = if odd {
         "\"frame\""
@@ -308,11 +448,15 @@ fn stream_pictures(mode: Mode, frames: &[Vec<u8>], nth: usize, stream: &mut TcpS
     let head = format!(
         "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary={boundary}\r\n\r\n"
     );
-    if stream.write_all(head.as_bytes()).is_err() {
-        return;
-    }
+    stream.write_all(head.as_bytes())?;
     for n in nth.. {
-        let picture = nth_picture(frames, n);
+        let mut picture = nth_picture(frames, n);
+        if mode == Mode::CutStream && n == nth {
+            picture.truncate(picture.len() / 2);
+        }
+        if mode == Mode::EmptyStream {
+            picture = vec![b' '; 200_000];
+        }
         let part = if odd {
             "\r\nframe\r\nContent-Type: image/jpeg\r\n\r\n".to_owned()
         } else {
@@ -321,13 +465,10 @@ fn stream_pictures(mode: Mode, frames: &[Vec<u8>], nth: usize, stream: &mut TcpS
                 picture.len()
             )
         };
-        let sent = stream
-            .write_all(part.as_bytes())
-            .and_then(|()| stream.write_all(&picture))
-            .and_then(|()| stream.write_all(b"\r\n"));
-        if sent.is_err() {
-            return;
-        }
+        stream.write_all(part.as_bytes())?;
+        stream.write_all(&picture)?;
+        stream.write_all(b"\r\n")?;
         std::thread::sleep(Duration::from_millis(100));
     }
+    Ok(())
 }
