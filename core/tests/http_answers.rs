@@ -157,7 +157,7 @@ fn up_12_the_media_type_does_not_matter() {
 }
 
 #[test]
-fn every_status_is_reported() {
+fn fb_04_every_status_is_reported() {
     for status in [
         200, 201, 202, 299, 300, 304, 307, 400, 404, 418, 499, 500, 599, 600, 601, 613, 999,
     ] {
@@ -173,7 +173,7 @@ fn every_status_is_reported() {
 }
 
 #[test]
-fn redirects_are_not_followed_and_cookies_not_kept() {
+fn cr_16_redirects_are_not_followed_and_cookies_not_kept() {
     let target = Peer::plain(vec![vec![Step::Serve(json("200 OK", "{}"))]]);
     let location = format!("Location: {}/elsewhere", target.base_url());
     for status in [

@@ -94,7 +94,7 @@ fn truncated_bodies_are_broken() {
 }
 
 #[test]
-fn pa_23_bodies_have_a_limit() {
+fn pa_23_cr_12_er_13_bodies_have_a_limit() {
     let body = |len: usize| vec![b' '; len];
     for peer in both(&[vec![Step::Serve(json(
         "200 OK",
@@ -104,7 +104,9 @@ fn pa_23_bodies_have_a_limit() {
         assert_eq!(whole(&exchange).len(), MAX_REPLY_BODY);
     }
     for len in [MAX_REPLY_BODY + 1, 70 * 1024, 100 * 1024, 20 << 20] {
-        for peer in both(&[vec![Step::Serve(answer("200 OK", &[], &body(len)))]]) {
+        let peers = both(&[vec![Step::Serve(answer("200 OK", &[], &body(len)))]]);
+        let refusing = vec![Step::Serve(answer("403 Forbidden", &[], &body(len)))];
+        for peer in peers.into_iter().chain([Peer::plain(vec![refusing])]) {
             let transport = transport();
             let exchange = Post::to(&peer.base_url()).send(&transport);
             let expected = ReplyBody::TooLong(body(MAX_REPLY_BODY));

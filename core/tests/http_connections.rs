@@ -62,7 +62,7 @@ fn interim_answers_and_broken_heads_are_understood_on_any_thread() {
 }
 
 #[test]
-fn a_connection_is_not_used_after_five_seconds() {
+fn re_08_a_connection_is_not_used_after_five_seconds() {
     let check = |peer: &Peer| {
         let transport = transport();
         let reused = |after| {
@@ -210,6 +210,14 @@ fn connections_are_as_many_as_calls_in_flight() {
         assert_eq!(peer.seen().len(), 160);
         assert!(peer.connections() <= 8, "{}", peer.connections());
     }
+}
+
+#[test]
+fn re_11_both_address_families_are_tried() {
+    let peer = Peer::plain(vec![vec![Step::Serve(ok())]]);
+    // localhost is ::1 and 127.0.0.1 on most systems; the peer listens on the latter only.
+    let base = peer.base_url().replace("127.0.0.1", "localhost");
+    assert_eq!(whole(&Post::to(&base).send(&transport())), b"{}");
 }
 
 #[test]

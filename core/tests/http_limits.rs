@@ -65,7 +65,7 @@ fn re_17_the_connect_share_of_the_deadline() {
 }
 
 #[test]
-fn a_refused_connection_fails_at_once() {
+fn fb_01_refused_connections_and_unknown_names_fail_at_once() {
     let port = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().port()
@@ -80,6 +80,11 @@ fn a_refused_connection_fails_at_once() {
         assert_eq!(exchange.sent, Sent::Nothing);
         assert!(start.elapsed() < Duration::from_secs(2));
     }
+    let unknown = Post::to("http://no-such-name.invalid").send(&transport());
+    assert_eq!(
+        (unknown.outcome, unknown.sent),
+        (Err(Failure::Dns), Sent::Nothing)
+    );
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn fake_tls(peer: &Peer) -> String {
 }
 
 #[test]
-fn se_09_only_a_good_certificate_is_accepted_and_nothing_is_sent_to_others() {
+fn se_09_se_10_fb_21_only_a_good_certificate_is_accepted_and_nothing_is_sent_to_others() {
     for (fault, expected) in [
         (Fault::None, None),
         (Fault::WrongName, Some(Failure::Tls)),
