@@ -84,7 +84,7 @@
  *     nothing.
  *
  * Unloading. Free every handle first. On Linux the library stays in memory after dlclose(), as a
- *     look-up may still be running. Nothing is registered for the end of the process.
+ *     thread of it may still be running. Nothing is registered for the end of the process.
  *
  * Process-wide state. Untouched: stdout, stderr, signal handlers, environment, locale, working
  *     directory. The library never exits, aborts or throws into the host.
@@ -458,8 +458,8 @@ OE_API oe_status oe_options_set_interval_sec(oe_options *options, uint32_t sec);
  * Since: 0.1.0 */
 OE_API oe_status oe_options_set_max_frame_age_ms(oe_options *options, uint32_t ms);
 
-/** Sets how many worker threads monitors share: 1 to 64, default 4. Monitors come with a later
- * release; contexts use no worker thread.
+/** Sets how many worker threads the monitors of a client share: 1 to 64, default 4. Each is started
+ * when it is needed; contexts use none.
  * Blocks: no.
  * Threads: any.
  * Owns: nothing.

@@ -266,8 +266,8 @@ pub extern "C" fn oe_options_set_max_frame_age_ms(options: *mut oe_options, ms: 
     set(options, |options| options.set_max_frame_age_ms(ms))
 }
 
-/// Sets how many worker threads monitors share: 1 to 64, default 4. Monitors come with a later
-/// release; contexts use no worker thread.
+/// Sets how many worker threads the monitors of a client share: 1 to 64, default 4. Each is started
+/// when it is needed; contexts use none.
 ///
 /// Blocks: no.
 /// Threads: any.

@@ -313,20 +313,24 @@ fn li_01_a_second_print_begins_clean() {
 fn li_02_pu_05_a_verdict_for_a_freed_context_is_dropped_but_its_account_error_counts() {
     let gate = Arc::new(Gate::default());
     let error = reply(401, &error_body("OE_INVALID_API_KEY"));
-    let (rig, session) = Rig::printing(vec![Step::Gated(gate.clone(), Box::new(error))]);
+    let (rig, session) = Rig::printing(vec![Step::Arrived(gate.clone(), Box::new(error))]);
     let processing = session.clone();
     let thread = std::thread::spawn(move || status_of(processing.process(&frame(1), None)));
     gate.wait_until_reached();
-    gate.open();
     session.close();
-    let status = thread.join().unwrap();
-    assert!(
-        matches!(status, Status::Cancelled | Status::InvalidApiKey),
-        "{status:?}"
-    );
-    if status == Status::InvalidApiKey {
-        assert_eq!(rig.client.usage().latched, Some(Status::InvalidApiKey));
-    }
+    gate.open();
+    assert_eq!(thread.join().unwrap(), Status::InvalidApiKey);
+    assert_eq!(rig.client.usage().latched, Some(Status::InvalidApiKey));
+
+    let gate = Arc::new(Gate::default());
+    let pause = reply(200, &p200(5, 20, false, true, true));
+    let (_rig, session) = Rig::printing(vec![Step::Arrived(gate.clone(), Box::new(pause))]);
+    let processing = session.clone();
+    let thread = std::thread::spawn(move || status_of(processing.process(&frame(1), None)));
+    gate.wait_until_reached();
+    session.close();
+    gate.open();
+    assert_eq!(thread.join().unwrap(), Status::Cancelled);
 }
 
 #[test]

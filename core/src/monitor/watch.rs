@@ -158,23 +158,16 @@ impl Watch {
     pub(super) fn plan(&mut self, calls: Calls, max_age: Duration, now: Duration) -> Plan {
         let mut plan = Plan::default();
         self.drop_old_frame(max_age, now);
-        if let Some((task, at)) = calls.context {
-            if at <= now {
-                plan.task = Some(task);
-                return plan;
-            }
-            plan.wake = Some(at);
+        plan.task = self.ready(calls, max_age, now);
+        if plan.task.is_some() {
+            return plan;
         }
+        plan.wake = calls.context.map(|(_, at)| at);
         // A frame is wanted for the next call; without a context, for the call after the create.
-        let create = calls.context.map(|(_, at)| at);
-        let Some(due) = calls.process.or(create) else {
+        let Some(due) = calls.process.or(plan.wake) else {
             return plan;
         };
         if self.frame.is_some() && calls.process.is_some() {
-            if due <= now {
-                plan.task = Some(Task::Process);
-                return plan;
-            }
             plan.wake = earlier(plan.wake, due);
         }
         self.plan_camera(&mut plan, due, max_age, now);

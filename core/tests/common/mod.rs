@@ -138,6 +138,13 @@ impl Gate {
         self.changed.notify_all();
     }
 
+    fn pass_whatever_happens(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.0 = true;
+        self.changed.notify_all();
+        drop(self.changed.wait_while(state, |(_, open)| !*open).unwrap());
+    }
+
     fn pass(&self, request: &Request<'_>) -> Result<(), Failure> {
         let mut state = self.state.lock().unwrap();
         state.0 = true;
@@ -181,6 +188,8 @@ pub enum Step {
         status: u16,
     },
     Gated(Arc<Gate>, Box<Step>),
+    /// The same for an answer that has arrived already: no cancel keeps it from being read.
+    Arrived(Arc<Gate>, Box<Step>),
     Panic,
 }
 
@@ -313,6 +322,10 @@ impl Script {
             }
             Step::TooLong { status, body } => answer(status, vec![], ReplyBody::TooLong(body)),
             Step::Encoded { status } => answer(status, vec![], ReplyBody::Encoded),
+            Step::Arrived(gate, then) => {
+                gate.pass_whatever_happens();
+                self.run(*then, request)
+            }
             Step::Gated(gate, then) => match gate.pass(request) {
                 Ok(()) => self.run(*then, request),
                 Err(failure) => done(Err(failure), Sent::Part, false),
