@@ -202,13 +202,10 @@ fn check(world: &World) -> usize {
         );
         uploads += 1;
         // Contexts are told apart by their number, whichever URL is used.
-        if let Some((ended, good)) = last.insert(id.to_owned(), (seen.ended, seen.good)) {
+        if let Some((ended, normal)) = last.insert(id.to_owned(), (seen.ended, seen.normal)) {
             let gap = seen.began.saturating_sub(ended);
-            let least = if good { FLOOR } else { FAILURE_FLOOR };
-            assert!(
-                gap >= least || !good && gap >= FLOOR,
-                "early: {gap:?} after {good}"
-            );
+            let least = if normal { FLOOR } else { FAILURE_FLOOR };
+            assert!(gap >= least, "early: {gap:?} instead of {least:?}");
         }
         let on_fallback = kind.ends_with("/f");
         let before = fallback.entry(id.to_owned()).or_default();

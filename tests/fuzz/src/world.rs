@@ -15,7 +15,8 @@ pub(crate) struct Seen {
     pub(crate) url: String,
     pub(crate) began: Duration,
     pub(crate) ended: Duration,
-    pub(crate) good: bool,
+    /// A verdict, or an image that could not be decoded: the normal interval follows.
+    pub(crate) normal: bool,
     pub(crate) latched_before: bool,
 }
 
@@ -165,9 +166,12 @@ impl Transport for World {
             url,
             began,
             ended: state.now,
-            good: matches!(&answer, Ok((200, body)) if body != "{}"),
+            normal: answer.as_ref().is_ok_and(|(status, body)| {
+                *status == 200 && body != "{}" || body.contains("OE_IMAGE_DECODE_FAILED")
+            }),
             latched_before: state.latched,
         };
+        state.latched |= matches!(&answer, Ok((401, _)));
         state.seen.push(seen);
         let sent = if answer.is_ok() {
             Sent::All
