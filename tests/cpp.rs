@@ -9,11 +9,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
-use oe_server::reply::Edition;
-use oe_server::{Config, Running, verdicts};
+use oe_server::{Config, Running};
 use oe_test_support::library::{has_tool, release_dir, root, run, scratch};
 
 const WARNINGS: &[&str] = &[
@@ -32,14 +30,7 @@ fn has_compiler() -> bool {
 }
 
 fn service(script: &str) -> Running {
-    Running::start(Config {
-        edition: Edition::B,
-        minimum: 5,
-        recommended: 5,
-        verdicts: Arc::new(verdicts::parse(script).unwrap()),
-        ..Config::default()
-    })
-    .unwrap()
+    Running::start(Config::scripted(script).unwrap()).unwrap()
 }
 
 fn compiler(standard: &str, flags: &[&str]) -> Command {

@@ -11,7 +11,6 @@ use std::collections::HashMap;
 use std::process::Command;
 use std::time::Duration;
 
-use oe_server::reply::Edition;
 use oe_server::{Config, Running};
 use oe_test_support::library::{Link, compile, root, run, scratch};
 use oe_test_support::tiny_jpeg;
@@ -20,13 +19,7 @@ const WORKERS: f64 = 4.0;
 
 /// Runs farm.c at the 5 s pace; gives what it measured, line by line.
 fn farm(printers: u32, calls: u32, at_most: Duration) -> (Running, Vec<HashMap<String, f64>>) {
-    let service = Running::start(Config {
-        edition: Edition::B,
-        minimum: 5,
-        recommended: 5,
-        ..Config::default()
-    })
-    .unwrap();
+    let service = Running::start(Config::scripted("{}").unwrap()).unwrap();
     // Frames as small as can be: what is measured is what a monitor takes besides its frame.
     let frames = scratch("tiny-frames");
     std::fs::write(frames.join("tiny.jpg"), tiny_jpeg()).unwrap();

@@ -9,11 +9,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
-use oe_server::reply::Edition;
-use oe_server::{Config, Running, verdicts};
+use oe_server::{Config, Running};
 use oe_test_support::library::{has_tool, release_dir, root, run, scratch, target_dir};
 
 /// The version that is tested; what later ones change, nobody has looked at yet.
@@ -42,14 +40,7 @@ fn library() -> PathBuf {
 
 /// Runs a program with the arguments that all of them take, to its end.
 fn watches(mut command: Command) {
-    let service = Running::start(Config {
-        edition: Edition::B,
-        minimum: 5,
-        recommended: 5,
-        verdicts: Arc::new(verdicts::parse(SCRIPT).unwrap()),
-        ..Config::default()
-    })
-    .unwrap();
+    let service = Running::start(Config::scripted(SCRIPT).unwrap()).unwrap();
     command
         .arg(library())
         .arg(root().join("include/oe_process.h"))

@@ -14,13 +14,11 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use oe_test_support::CONTEXT_AND_VERDICT;
 use oe_test_support::certs::{Authority, Fault};
 use oe_test_support::library::{Link, compile, release_dir, root, run, scratch};
 use oe_test_support::peer::{Peer, Step, answer, json};
 use oe_test_support::storm::Storm;
-
-/// What is both a context and a verdict.
-const BOTH: &str = r#"{"ContextId":"C","ProcessRequestUrl":"BASE_URL/p","FallbackProcessRequestUrl":"BASE_URL/f","NextProcessIntervalSec":20,"PrintQuality":8,"WarningSuggested":false,"PauseSuggested":false}"#;
 
 fn source(name: &str) -> PathBuf {
     root().join("tests/hostile").join(name)
@@ -79,7 +77,7 @@ fn case(name: &str, url: &str) {
 }
 
 fn good() -> Peer {
-    Peer::plain(vec![vec![Step::ServeJson(BOTH.into())]])
+    Peer::plain(vec![vec![Step::ServeJson(CONTEXT_AND_VERDICT.into())]])
 }
 
 #[test]
@@ -114,7 +112,7 @@ fn loaded_and_unloaded_a_hundred_times() {
 #[test]
 fn li_08_a_reset_in_mid_upload_does_not_raise_sigpipe() {
     let peer = Peer::plain(vec![vec![
-        Step::Json(BOTH.into()),
+        Step::Json(CONTEXT_AND_VERDICT.into()),
         Step::Read(1_000_000),
         Step::Reset,
     ]]);
@@ -156,7 +154,7 @@ fn names_that_are_never_resolved() {
 
 /// Calls against a peer that follows a script after it gave a context.
 fn call(name: &str, then: Vec<Step>, wanted: &str) {
-    let mut script = vec![Step::Json(BOTH.into())];
+    let mut script = vec![Step::Json(CONTEXT_AND_VERDICT.into())];
     script.extend(then);
     let peer = Peer::plain(vec![script, vec![Step::Hang]]);
     let args = ["call", &peer.base_url(), wanted];
@@ -221,11 +219,11 @@ fn peers_that_hang_drip_flood_and_lie() {
 fn an_answer_that_comes_before_its_request() {
     let peer = Peer::plain(vec![
         vec![
-            Step::Json(BOTH.into()),
+            Step::Json(CONTEXT_AND_VERDICT.into()),
             Step::Send(json("200 OK", r#"{"PrintQuality":1}"#)),
             Step::Hang,
         ],
-        vec![Step::Json(BOTH.into())],
+        vec![Step::Json(CONTEXT_AND_VERDICT.into())],
     ]);
     // The connection is found out and not used: the verdict comes over another.
     let args = ["call", &peer.base_url(), "OE_OK"];
@@ -237,7 +235,7 @@ fn deep_json_on_the_stack_of_a_musl_thread() {
     for open in ["[", "{\"a\":"] {
         let deep = open.repeat(60_000 / open.len());
         let script = vec![
-            Step::Json(BOTH.into()),
+            Step::Json(CONTEXT_AND_VERDICT.into()),
             Step::Request,
             Step::Send(json("200 OK", &deep)),
         ];
@@ -273,7 +271,10 @@ fn certificates_in_1970_now_and_2099() {
         ("now", "+0", "OE_OK"),
         ("in-2099", "@2099-01-01 00:00:00", "OE_ERR_TLS"),
     ] {
-        let peer = Peer::tls(config.clone(), vec![vec![Step::ServeJson(BOTH.into())]]);
+        let peer = Peer::tls(
+            config.clone(),
+            vec![vec![Step::ServeJson(CONTEXT_AND_VERDICT.into())]],
+        );
         let mut command = Command::new(cases());
         command
             .env("LD_PRELOAD", found.unwrap())

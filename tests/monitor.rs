@@ -10,26 +10,18 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use oe_server::reply::Edition;
-use oe_server::{Config, Running, verdicts};
+use oe_server::{Config, Running};
 use oe_test_support::library::{Link, compile, root, scratch};
 
 const FAILING: &str = "{}\n{\"quality\":3,\"warning\":true}\n\
     {\"quality\":1,\"warning\":true,\"pause\":true}\n";
 
 fn service(script: &str) -> Running {
-    Running::start(Config {
-        edition: Edition::B,
-        minimum: 5,
-        recommended: 5,
-        verdicts: Arc::new(verdicts::parse(script).unwrap()),
-        ..Config::default()
-    })
-    .unwrap()
+    Running::start(Config::scripted(script).unwrap()).unwrap()
 }
 
 fn program() -> &'static Path {
@@ -96,6 +88,13 @@ impl Run {
                 .unwrap()
                 .success()
         );
+    }
+
+    /// Kills it, a moment after the line that was waited for last: by then it has saved.
+    fn kill(mut self) {
+        std::thread::sleep(Duration::from_millis(200));
+        self.signal("-KILL");
+        self.child.wait().unwrap();
     }
 
     /// Waits for the end, which must be a good one, with nothing on stderr; gives all lines.
@@ -175,18 +174,14 @@ fn li_11_killed_at_any_point_it_goes_on_with_the_same_print() {
     };
     let mut run = Run::start(&service, &args);
     run.wait_for("quality");
-    std::thread::sleep(Duration::from_millis(200));
-    run.signal("-KILL");
-    run.child.wait().unwrap();
+    run.kill();
     touch();
     let mut run = Run::start(&service, &args);
     run.wait_for("quality");
     assert_eq!(run.seen[0], "going on with the print that was saved");
     touch();
     run.wait_for("PAUSED");
-    std::thread::sleep(Duration::from_millis(200));
-    run.signal("-KILL");
-    run.child.wait().unwrap();
+    run.kill();
     touch();
     let mut run = Run::start(&service, &args);
     run.wait_for("quality");

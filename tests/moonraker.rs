@@ -13,8 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use oe_server::keys::Keys;
-use oe_server::reply::Edition;
-use oe_server::{Config, Running, verdicts};
+use oe_server::{Config, Running};
 use oe_test_support::library::{Link, compile, has_headers, has_tool, root, scratch};
 use oe_test_support::moonraker::{Camera, Mode, Printer};
 use oe_test_support::peer::{Peer, Step};
@@ -39,16 +38,6 @@ fn program() -> &'static Path {
     })
 }
 
-fn config(script: &str) -> Config {
-    Config {
-        edition: Edition::B,
-        minimum: 5,
-        recommended: 5,
-        verdicts: Arc::new(verdicts::parse(script).unwrap()),
-        ..Config::default()
-    }
-}
-
 /// A Klipper host: its printer, its camera, and a service.
 struct Klipper {
     printer: Printer,
@@ -59,7 +48,7 @@ struct Klipper {
 
 impl Klipper {
     fn new(name: &str, script: &str) -> Klipper {
-        Klipper::with(name, config(script))
+        Klipper::with(name, Config::scripted(script).unwrap())
     }
 
     fn with(name: &str, config: Config) -> Klipper {
@@ -693,7 +682,7 @@ fn an_account_that_is_stopped_is_told_of_without_a_flood() {
         "account",
         Config {
             keys,
-            ..config("{}")
+            ..Config::scripted("{}").unwrap()
         },
     );
     host.printer.print("one.gcode");

@@ -10,10 +10,9 @@
 use std::process::Command;
 use std::time::Duration;
 
-use oe_test_support::library::{root, run, scratch, target_dir};
+use oe_test_support::CONTEXT_AND_VERDICT;
+use oe_test_support::library::{Link, compile_with, link_soname, root, run, scratch, target_dir};
 use oe_test_support::peer::{Peer, Step};
-
-const BOTH: &str = r#"{"ContextId":"C","ProcessRequestUrl":"BASE_URL/p","FallbackProcessRequestUrl":"BASE_URL/f","NextProcessIntervalSec":20,"PrintQuality":8,"WarningSuggested":false,"PauseSuggested":false}"#;
 
 #[test]
 fn li_09_every_function_panics_once_and_the_host_goes_on() {
@@ -25,35 +24,10 @@ fn li_09_every_function_panics_once_and_the_host_goes_on() {
         .arg(&target);
     assert!(cargo.current_dir(root()).status().unwrap().success());
     let built = target.join("debug");
-    drop(std::os::unix::fs::symlink(
-        "liboe_process.so",
-        built.join("liboe_process.so.0"),
-    ));
+    link_soname(&built);
     let source = root().join("tests/hostile/panics.c");
-    let out = scratch("hostile").join("panics");
-    let mut cc = Command::new("cc");
-    cc.args([
-        "-std=c11",
-        "-g",
-        "-Wall",
-        "-Wextra",
-        "-pedantic",
-        "-Werror",
-        "-D_GNU_SOURCE",
-        "-I",
-    ]);
-    cc.arg(root().join("include"))
-        .arg(&source)
-        .arg("-o")
-        .arg(&out);
-    cc.arg("-L").arg(&built).args(["-loe_process", "-lpthread"]);
-    assert!(
-        cc.arg(format!("-Wl,-rpath,{}", built.display()))
-            .status()
-            .unwrap()
-            .success()
-    );
-    let peer = Peer::plain(vec![vec![Step::ServeJson(BOTH.into())]]);
+    let out = compile_with(&built, &source, Link::Shared, &["-D_GNU_SOURCE"]);
+    let peer = Peer::plain(vec![vec![Step::ServeJson(CONTEXT_AND_VERDICT.into())]]);
     let report = scratch("hostile").join("panics.txt");
     let output = run(
         Command::new(out).arg(&report).arg(peer.base_url()),

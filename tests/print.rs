@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use oe_server::reply::Edition;
 use oe_server::{Config, Running};
+use oe_test_support::CONTEXT_AND_VERDICT;
 use oe_test_support::library::{Link, compile, root, run, scratch};
 use oe_test_support::peer::{Peer, Step};
 
@@ -61,8 +62,7 @@ fn ti_01_never_before_its_time_in_both_editions() {
 
 #[test]
 fn li_10_ten_thousand_prints_leave_nothing_behind() {
-    let both = r#"{"ContextId":"C","ProcessRequestUrl":"BASE_URL/p","FallbackProcessRequestUrl":"BASE_URL/f","NextProcessIntervalSec":20,"PrintQuality":8,"WarningSuggested":false,"PauseSuggested":false}"#;
-    let peer = Peer::plain(vec![vec![Step::ServeJson(both.into())]]);
+    let peer = Peer::plain(vec![vec![Step::ServeJson(CONTEXT_AND_VERDICT.into())]]);
     let program = compile(&root().join("tests/c/soak.c"), Link::Shared, &[]);
     let mut soak = Command::new(program);
     let output = run(

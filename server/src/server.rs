@@ -86,6 +86,23 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// Edition B at its shortest pace, 5 s, with verdicts from a script: what the tests of a host
+    /// want.
+    ///
+    /// # Errors
+    /// Says the line of the script that cannot be read.
+    pub fn scripted(script: &str) -> Result<Config, String> {
+        Ok(Config {
+            edition: Edition::B,
+            minimum: 5,
+            recommended: 5,
+            verdicts: Arc::new(crate::verdicts::parse(script)?),
+            ..Config::default()
+        })
+    }
+}
+
 /// What happened so far.
 #[derive(Debug, Default)]
 pub struct Stats {

@@ -1,17 +1,11 @@
 /* The C ABI against a service at argv[1] with the image argv[2]: right use, and wrong arguments in every position. */
-#include <oe_process.h>
+#include "check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static int failures;
-#define CHECK(condition) \
-    do { if (!(condition)) { failures++; printf("%s:%d: %s\n", __FILE__, __LINE__, #condition); } } while (0)
-#define IS(call, status) \
-    do { oe_status got_ = (call); if (got_ != (status)) { failures++; \
-        printf("%s:%d: %s is %s\n", __FILE__, __LINE__, #call, oe_status_name(got_)); } } while (0)
 
 static uint8_t jpeg[1 << 20];
 static size_t jpeg_len;

@@ -1,9 +1,10 @@
 /* Monitors from C, against a service at argv[1] with the image argv[2]: each function from each state, events, the
  * log function, forks, and ends in every order. */
+#include "check.h"
+
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <inttypes.h>
-#include <oe_process.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -13,13 +14,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static int failures;
-#define CHECK(condition) \
-    do { if (!(condition)) { failures++; printf("%s:%d: %s\n", __FILE__, __LINE__, #condition); } } while (0)
-#define IS(call, status) \
-    do { oe_status got_ = (call); if (got_ != (status)) { failures++; \
-        printf("%s:%d: %s is %s\n", __FILE__, __LINE__, #call, oe_status_name(got_)); } } while (0)
 
 static const char *endpoint;
 static int valgrind; /* which takes signals on every thread, and calls what a fork leaves behind lost */

@@ -4,22 +4,12 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::command::output;
 use crate::generated::root;
 
 const COMMITTED: &str = "tests/abi/oe_process.abi";
 
-fn output(what: &str, command: &mut Command) -> Result<String, String> {
-    let output = command
-        .output()
-        .map_err(|why| format!("{what}: {why} (apt-get install abigail-tools)"))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(format!(
-            "{what}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        )),
-    }
-}
+const HINT: &str = "apt-get install abigail-tools";
 
 /// The description of a build whose only debug information is that of the C ABI's own crate.
 fn described() -> Result<String, String> {
@@ -44,7 +34,7 @@ fn described() -> Result<String, String> {
         "RUSTFLAGS",
         format!("--remap-path-prefix={}=.", root().display()),
     );
-    output("cargo build", &mut cargo)?;
+    output("cargo build", "is Rust installed?", &mut cargo)?;
     let mut abidw = Command::new("abidw");
     abidw.args([
         "--no-corpus-path",
@@ -53,7 +43,11 @@ fn described() -> Result<String, String> {
         "--no-show-locs",
     ]);
     abidw.args(["--no-parameter-names", "--no-write-default-sizes"]);
-    let text = output("abidw", abidw.arg(target.join("debug/liboe_process.so")))?;
+    let text = output(
+        "abidw",
+        HINT,
+        abidw.arg(target.join("debug/liboe_process.so")),
+    )?;
     Ok(own_units(&text))
 }
 
@@ -110,14 +104,14 @@ fn counts(report: &str) -> Result<(u32, u32, u32), String> {
 
 fn compare(before: &Path, now: &Path) -> Result<(), String> {
     let mut abidiff = Command::new("abidiff");
-    let output = abidiff.arg(before).arg(now).output();
-    let output = output.map_err(|why| format!("abidiff: {why} (apt-get install abigail-tools)"))?;
-    let report = String::from_utf8_lossy(&output.stdout).into_owned();
+    let compared = abidiff.arg(before).arg(now).output();
+    let compared = compared.map_err(|why| format!("abidiff: {why} ({HINT})"))?;
+    let report = String::from_utf8_lossy(&compared.stdout).into_owned();
     // 1 and 2: it could not compare. 4 and 8: it found something, additions too.
-    if output.status.code().is_none_or(|code| code & 3 != 0) {
+    if compared.status.code().is_none_or(|code| code & 3 != 0) {
         return Err(format!(
             "abidiff: {}",
-            String::from_utf8_lossy(&output.stderr)
+            String::from_utf8_lossy(&compared.stderr)
         ));
     }
     match counts(&report)? {

@@ -7,26 +7,16 @@ use std::process::Command;
 use oe_server::reply::Edition;
 use oe_server::{Config, Running};
 
+use crate::command::{NIGHTLY, nightly, output};
 use crate::generated::root;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-fn succeed(what: &str, command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|why| format!("{what}: {why}"))?;
-    let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8_lossy(&text);
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(format!("{what}: {}\n{text}", output.status)),
-    }
-}
-
 /// The static library with the sanitizer, and the sanitizer's runtime.
 fn build() -> Result<(PathBuf, PathBuf), String> {
     let target_dir = root().join("target/asan");
-    let mut cargo = Command::new("cargo");
+    let mut cargo = nightly("cargo");
     cargo.args([
-        "+nightly",
         "build",
         "--quiet",
         "--package",
@@ -34,19 +24,16 @@ fn build() -> Result<(PathBuf, PathBuf), String> {
         "--target",
         TARGET,
     ]);
-    cargo
-        .env_remove("RUSTUP_TOOLCHAIN")
-        .env("RUSTFLAGS", "-Zsanitizer=address");
-    cargo
-        .env("CARGO_TARGET_DIR", &target_dir)
-        .current_dir(root());
-    succeed("cargo +nightly build", &mut cargo)?;
-    let mut rustc = Command::new("rustc");
-    rustc.args(["+nightly", "--print", "sysroot"]);
-    let sysroot = rustc.env_remove("RUSTUP_TOOLCHAIN").output();
-    let sysroot = sysroot.map_err(|why| format!("rustc +nightly: {why}"))?;
-    let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
-    let runtime = Path::new(&sysroot)
+    cargo.env("RUSTFLAGS", "-Zsanitizer=address");
+    cargo.env("CARGO_TARGET_DIR", &target_dir);
+    output("cargo +nightly build", NIGHTLY, cargo.current_dir(root()))?;
+    let mut rustc = nightly("rustc");
+    let sysroot = output(
+        "rustc +nightly",
+        NIGHTLY,
+        rustc.args(["--print", "sysroot"]),
+    )?;
+    let runtime = Path::new(sysroot.trim())
         .join("lib/rustlib")
         .join(TARGET)
         .join("lib/librustc-nightly_rt.asan.a");
@@ -79,7 +66,7 @@ fn program(name: &str, (library, runtime): &(PathBuf, PathBuf)) -> Result<PathBu
         "-ldl",
         "-lm",
     ]);
-    succeed(name, &mut cc)?;
+    output(name, "apt-get install gcc", &mut cc)?;
     Ok(out)
 }
 
@@ -88,11 +75,11 @@ pub fn run(seconds: &str) -> Result<(), String> {
     println!("building with the address sanitizer ...");
     let built = build()?;
     let planted = program("tests/sanitize/planted.c", &built)?;
-    let output = Command::new(&planted)
+    let found = Command::new(&planted)
         .output()
         .map_err(|why| why.to_string())?;
-    let report = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() || !report.contains("heap-buffer-overflow") {
+    let report = String::from_utf8_lossy(&found.stderr);
+    if found.status.success() || !report.contains("heap-buffer-overflow") {
         return Err(format!(
             "the planted error was not found: the sanitizer is off\n{report}"
         ));
@@ -110,11 +97,20 @@ pub fn run(seconds: &str) -> Result<(), String> {
         // A fork leaves behind what its threads held: that is no leak of anybody's.
         let mut run = Command::new(program);
         run.arg(service.base_url()).arg(&frame).arg("sanitizer");
-        succeed(name, run.env("ASAN_OPTIONS", "detect_leaks=0"))?;
+        output(
+            name,
+            "was it built?",
+            run.env("ASAN_OPTIONS", "detect_leaks=0"),
+        )?;
     }
     println!("  tests/sanitize/stress.c for {seconds} s");
     let stress = program("tests/sanitize/stress.c", &built)?;
     let mut run = Command::new(stress);
     run.arg(service.base_url()).arg(seconds);
-    succeed("stress", run.env("ASAN_OPTIONS", "detect_leaks=1"))
+    output(
+        "stress",
+        "was it built?",
+        run.env("ASAN_OPTIONS", "detect_leaks=1"),
+    )
+    .map(drop)
 }

@@ -1,10 +1,9 @@
 //! Fuzzing, with libFuzzer and the address sanitizer, of what reads bytes from elsewhere and of the
 //! calls in any order.
 
-use std::process::Command;
-
 use oe_fuzz::TARGETS;
 
+use crate::command::{NIGHTLY, nightly};
 use crate::generated::root;
 
 /// Runs each target (or the one that is named) for so many seconds. What it finds is kept in
@@ -19,22 +18,20 @@ pub fn run(seconds: &str, only: Option<&str>) -> Result<(), String> {
         let new = found.join(name);
         std::fs::create_dir_all(&new).map_err(|why| format!("{}: {why}", new.display()))?;
         println!("fuzzing {name} for {seconds} s ...");
-        let mut fuzz = Command::new("cargo");
-        fuzz.args(["+nightly", "fuzz", "run", name])
-            .arg(&new)
-            .arg(root().join("fuzz/corpus").join(name));
+        let mut fuzz = nightly("cargo");
+        fuzz.args(["fuzz", "run", name]).arg(&new);
+        fuzz.arg(root().join("fuzz/corpus").join(name));
         fuzz.args(["--", "-max_len=800", "-print_final_stats=1"]);
         fuzz.arg(format!("-max_total_time={seconds}"));
         let output = fuzz
             .current_dir(root())
-            .env_remove("RUSTUP_TOOLCHAIN")
             .env("CARGO_TARGET_DIR", found.join("build"))
             .output()
             .map_err(|why| format!("cargo fuzz: {why}"))?;
         let text = String::from_utf8_lossy(&output.stderr);
         if !output.status.success() {
             return Err(format!(
-                "{text}\n{name}: {} (cargo install cargo-fuzz --locked; rustup toolchain install nightly)",
+                "{text}\n{name}: {} (cargo install cargo-fuzz --locked; {NIGHTLY})",
                 output.status
             ));
         }

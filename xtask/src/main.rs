@@ -7,6 +7,7 @@
 
 mod abi;
 mod asan;
+mod command;
 mod demo;
 mod errors;
 mod fuzz;

@@ -10,40 +10,28 @@
 use std::path::Path;
 
 use oe_fuzz::{TARGETS, uploads_of};
+use oe_test_support::Random;
 
-struct Random(u64);
+/// At most this many bytes of noise.
+fn noise(random: &mut Random, most: u64) -> Vec<u8> {
+    let len = random.below(most);
+    random.bytes(len)
+}
 
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 20) as usize % limit
-    }
-
-    fn noise(&mut self, most: usize) -> Vec<u8> {
-        let len = self.below(most);
-        (0..len).map(|_| self.below(256) as u8).collect()
-    }
-
-    /// A copy with a few bytes changed, cut or doubled.
-    fn changed(&mut self, seed: &[u8]) -> Vec<u8> {
-        let mut bytes = seed.to_vec();
-        for _ in 0..=self.below(4) {
-            let at = self.below(bytes.len().max(1));
-            match self.below(4) {
-                _ if bytes.is_empty() => bytes = self.noise(50),
-                0 => bytes.truncate(at),
-                1 => bytes.insert(at, self.below(256) as u8),
-                2 => {
-                    let again = bytes[at..].to_vec();
-                    bytes.extend(again);
-                }
-                _ => bytes[at] = self.below(256) as u8,
-            }
+/// A copy with a few bytes changed, cut or doubled.
+fn changed(random: &mut Random, seed: &[u8]) -> Vec<u8> {
+    let mut bytes = seed.to_vec();
+    for _ in 0..=random.below(4) {
+        let at = random.below(bytes.len().max(1) as u64) as usize;
+        match random.below(4) {
+            _ if bytes.is_empty() => bytes = noise(random, 50),
+            0 => bytes.truncate(at),
+            1 => bytes.insert(at, random.below(256) as u8),
+            2 => bytes.extend_from_within(at..),
+            _ => bytes[at] = random.below(256) as u8,
         }
-        bytes
     }
+    bytes
 }
 
 fn corpus(name: &str) -> Vec<Vec<u8>> {
@@ -72,8 +60,8 @@ fn no_target_is_broken_by_what_is_known_or_by_noise() {
         }
         for n in 0..3_000 {
             let bytes = match n % 3 {
-                0 => random.noise(400),
-                _ => random.changed(&seeds[n % seeds.len()]),
+                0 => noise(&mut random, 400),
+                _ => changed(&mut random, &seeds[n % seeds.len()]),
             };
             target(&bytes);
         }

@@ -7,19 +7,31 @@ pub mod moonraker;
 pub mod peer;
 pub mod storm;
 
+/// Numbers that look drawn, the same for the same seed (xorshift). The seed must not be 0.
+#[derive(Clone, Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    /// One below the limit.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) % limit
+    }
+
+    /// This many bytes.
+    pub fn bytes(&mut self, len: u64) -> Vec<u8> {
+        (0..len).map(|_| self.below(256) as u8).collect()
+    }
+}
+
 /// Bytes that begin and end like a JPEG, of exactly this length (at least 5), different for each
 /// seed.
 #[must_use]
 pub fn fake_jpeg(len: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut bytes: Vec<u8> = (0..len)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 32) as u8
-        })
-        .collect();
+    let seed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut bytes = Random(seed).bytes(len as u64);
     bytes[..3].copy_from_slice(&[0xFF, 0xD8, 0xFF]);
     bytes[len - 2..].copy_from_slice(&[0xFF, 0xD9]);
     bytes
@@ -48,6 +60,9 @@ pub fn tiny_jpeg() -> Vec<u8> {
 
 /// A verdict in edition B: call again after 5 s at least, 20 s by default.
 pub const P200: &str = r#"{"NextProcessIntervalSec":{"Minimum":5,"Recommended":20},"FasterInspectionSuggested":false,"PrintQuality":8,"WarningSuggested":false,"PauseSuggested":false,"Score":5}"#;
+
+/// What is both a context and a verdict, of a peer whose address `BASE_URL` stands for.
+pub const CONTEXT_AND_VERDICT: &str = r#"{"ContextId":"C","ProcessRequestUrl":"BASE_URL/p","FallbackProcessRequestUrl":"BASE_URL/f","NextProcessIntervalSec":20,"PrintQuality":8,"WarningSuggested":false,"PauseSuggested":false}"#;
 
 /// The answer to Create Context of a service at `base_url`.
 #[must_use]

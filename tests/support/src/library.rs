@@ -49,17 +49,19 @@ pub fn release_dir() -> &'static Path {
         let status = cargo.stdin(Stdio::null()).status().expect("cargo runs");
         assert!(status.success(), "the release build failed");
         let release = target.join("release");
-        // Programs ask for the SONAME; installing makes this link, a build folder lacks it.
-        drop(std::os::unix::fs::symlink(
-            "liboe_process.so",
-            release.join("liboe_process.so.0"),
-        ));
+        link_soname(&release);
         assert!(
             release.join("liboe_process.so.0").exists(),
             "the library is built"
         );
         release
     })
+}
+
+/// Programs ask for the SONAME; installing makes this link, a build folder lacks it.
+pub fn link_soname(folder: &Path) {
+    let link = folder.join("liboe_process.so.0");
+    drop(std::os::unix::fs::symlink("liboe_process.so", link));
 }
 
 /// How a program gets at the library.
@@ -74,7 +76,12 @@ pub enum Link {
 /// Compiles a C program with every warning an error, and gives its path.
 #[must_use]
 pub fn compile(source: &Path, link: Link, flags: &[&str]) -> PathBuf {
-    let lib = release_dir();
+    compile_with(release_dir(), source, link, flags)
+}
+
+/// The same with the library in this folder.
+#[must_use]
+pub fn compile_with(lib: &Path, source: &Path, link: Link, flags: &[&str]) -> PathBuf {
     let name = source
         .file_stem()
         .expect("a file")

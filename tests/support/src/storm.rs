@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::Random;
+
 /// A storm on a loopback port. Stops when dropped.
 pub struct Storm {
     address: SocketAddr,
@@ -58,21 +60,6 @@ impl Drop for Storm {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
         drop(TcpStream::connect(self.address));
-    }
-}
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) % limit
-    }
-
-    fn bytes(&mut self, len: u64) -> Vec<u8> {
-        (0..len).map(|_| self.below(256) as u8).collect()
     }
 }
 
