@@ -1,5 +1,5 @@
 //! Monitors with a clock that stands still and no thread of their own: what is told when, and what
-//! is sent. Catalogue areas `lifecycle`, `pause-action`, `image-input`, `recovery`, `timing`.
+//! is sent. Catalogue areas `lifecycle`, `recovery`, `timing`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,19 +17,7 @@ use host::*;
 use oe_core::config::Confidence;
 use oe_core::error::{Due, Status};
 use oe_core::monitor::Kind;
-use oe_core::session::flags;
 use oe_core::transport::Failure;
-
-const PAUSE: &str = "pause";
-
-/// A verdict: "good", "warning" or "pause".
-fn verdict(kind: &str) -> Step {
-    reply(200, &p200(5, 20, false, kind != "good", kind == PAUSE))
-}
-
-fn created() -> Step {
-    reply(200, CREATE_BODY)
-}
 
 #[test]
 fn a_print_from_start_to_stop() {
@@ -57,265 +45,6 @@ fn a_print_from_start_to_stop() {
 }
 
 #[test]
-fn a_frame_is_asked_for_two_seconds_ahead_and_every_ten_until_it_comes() {
-    let mut host = Host::new(vec![created(), ok()]);
-    host.pass(1);
-    host.camera = Camera::Off;
-    host.mark();
-    host.pass(50);
-    assert_eq!(host.times(Kind::FrameWanted), [17, 27, 37, 47]);
-    assert_eq!(host.rig.script.uploads().len(), 1);
-}
-
-#[test]
-fn a_short_maximum_age_shortens_the_notice() {
-    let mut host = Host::with(vec![created(), ok(), ok()], |options| {
-        options.set_max_frame_age_ms(1_000).unwrap();
-    });
-    host.pass(25);
-    let asked: Vec<_> = host.precise(Kind::FrameWanted);
-    assert_eq!(asked[1], Duration::from_millis(19_500));
-    assert_eq!(
-        host.times(Kind::Result),
-        [0, 20],
-        "answered at once it is fresh enough"
-    );
-}
-
-#[test]
-fn the_newest_frame_wins_and_an_old_one_is_not_sent() {
-    let mut host = Host::new(vec![created(), ok(), ok()]);
-    host.pass(1);
-    host.camera = Camera::Off;
-    host.monitor.submit(&frame(100), None).unwrap();
-    host.monitor.submit(&frame(101), None).unwrap();
-    host.pass(20);
-    let uploads = host.rig.script.uploads();
-    assert!(contains(&uploads[1].body, &frame(101)));
-    // This one is 31 s old when it could be sent.
-    let wall = host.wall_ms();
-    host.monitor
-        .submit(&frame(102), Some(wall - 12_000))
-        .unwrap();
-    host.mark();
-    host.pass(40);
-    assert_eq!(host.rig.script.uploads().len(), 2);
-    assert!(!host.times(Kind::FrameWanted).is_empty());
-}
-
-#[test]
-fn im_07_the_frame_is_copied_at_submit() {
-    let mut host = Host::new(vec![created(), ok()]);
-    host.camera = Camera::Off;
-    let mut buffer = frame(1);
-    host.monitor.submit(&buffer, None).unwrap();
-    buffer.fill(0);
-    host.pass(2);
-    assert!(contains(&host.rig.script.uploads()[0].body, &frame(1)));
-}
-
-#[test]
-fn submit_says_what_is_wrong_with_a_frame() {
-    let mut host = Host::new(vec![
-        created(),
-        reply(400, &error_body("OE_IMAGE_DECODE_FAILED")),
-        ok(),
-    ]);
-    let submit = |host: &Host, bytes: &[u8], at| status_of(host.monitor.submit(bytes, at));
-    assert_eq!(submit(&host, b"<html>", None), Status::NotJpeg);
-    assert_eq!(submit(&host, b"", None), Status::Argument);
-    let mut large = vec![0; 6_291_457];
-    large[..3].copy_from_slice(&[0xFF, 0xD8, 0xFF]);
-    assert_eq!(submit(&host, &large, None), Status::ImageTooLarge);
-    let old = host.wall_ms() - 31_000;
-    assert_eq!(submit(&host, &frame(1), Some(old)), Status::StaleFrame);
-    host.camera = Camera::Off;
-    assert_eq!(submit(&host, &frame(1), None), Status::Ok);
-    host.pass(1);
-    assert_eq!(host.errors(), [Status::ImageRejected]);
-    assert_eq!(submit(&host, &frame(1), None), Status::ImageRejected);
-    assert_eq!(submit(&host, &frame(2), None), Status::Ok);
-    host.pass(25);
-    assert_eq!(host.rig.script.uploads().len(), 2);
-    assert_eq!(host.count(Kind::Recovered), 1);
-}
-
-#[test]
-fn li_03_a_print_paused_for_ten_hours() {
-    let mut host = Host::new(vec![created(), ok(), ok()]);
-    host.pass(10);
-    host.monitor.pause().unwrap();
-    host.mark();
-    host.monitor.submit(&frame(50), None).unwrap();
-    host.pass(36_000);
-    assert!(host.log.is_empty(), "nothing is asked, nothing is told");
-    let before = host.wall_ms();
-    host.monitor.resume().unwrap();
-    let from_before = host.monitor.submit(&frame(51), Some(before - 1));
-    assert_eq!(status_of(from_before), Status::StaleFrame);
-    host.pass(2);
-    let uploads = host.rig.script.uploads();
-    assert_eq!(uploads.len(), 2);
-    assert!(!contains(&uploads[1].body, &frame(50)));
-    assert_eq!(host.rig.script.creates(), 1, "the context was kept");
-}
-
-#[test]
-fn resuming_waits_for_the_rest_of_the_interval() {
-    let mut host = Host::new(vec![created(), ok(), ok()]);
-    host.pass(5);
-    host.monitor.pause().unwrap();
-    host.pass(5);
-    host.monitor.resume().unwrap();
-    host.pass(30);
-    assert_eq!(host.times(Kind::Result), [0, 20, 40]);
-}
-
-#[test]
-fn pu_06_a_pause_is_told_once_whether_the_host_managed_or_not() {
-    let steps = vec![
-        created(),
-        verdict(PAUSE),
-        verdict(PAUSE),
-        verdict(PAUSE),
-        verdict("good"),
-        verdict(PAUSE),
-    ];
-    let mut host = Host::new(steps);
-    host.pass(85);
-    assert_eq!(host.times(Kind::Pause), [0, 80]);
-    assert_eq!(host.times(Kind::Warning), [0], "within 300 s of the last");
-    assert_eq!(host.count(Kind::Result), 5, "the flags stay visible");
-    let suggested = host.outcomes().iter().filter(|o| o.pause_suggested).count();
-    assert_eq!(suggested, 4);
-}
-
-#[test]
-fn pu_07_a_muted_print_raises_no_edge_but_reports() {
-    let mut steps = vec![created()];
-    steps.extend((0..5).map(|_| verdict(PAUSE)));
-    let mut host = Host::new(steps);
-    host.monitor.mute(true).unwrap();
-    host.pass(50);
-    assert_eq!(host.count(Kind::Pause) + host.count(Kind::Warning), 0);
-    assert_eq!(host.count(Kind::Result), 3);
-    let edges = flags::WARNING_EDGE | flags::PAUSE_EDGE;
-    assert!(
-        host.outcomes()
-            .iter()
-            .all(|o| o.flags & edges == 0 && o.pause_suggested)
-    );
-    // Cleared by the next print, and by the user.
-    host.monitor.mute(false).unwrap();
-    host.pass(20);
-    assert_eq!(host.count(Kind::Pause), 1);
-}
-
-#[test]
-fn pu_08_a_renewed_context_does_not_pause_again() {
-    let mut host = Host::new(vec![
-        created(),
-        verdict(PAUSE),
-        reply(500, GONE), // primary: switch
-        reply(500, GONE), // fallback: lost
-        created(),
-        verdict(PAUSE),
-        verdict("good"),
-        verdict(PAUSE),
-    ]);
-    host.pass(200);
-    assert_eq!(host.rig.script.creates(), 2);
-    assert_eq!(host.errors(), [Status::Server, Status::ContextLost]);
-    assert_eq!(host.count(Kind::ContextRenewed), 1);
-    assert_eq!(
-        host.count(Kind::Pause),
-        2,
-        "once before, once after a clear result"
-    );
-    assert_eq!(host.count(Kind::Recovered), 1);
-}
-
-#[test]
-fn pu_10_paused_by_someone_else_there_is_no_own_edge() {
-    let mut host = Host::new(vec![created(), verdict(PAUSE), verdict(PAUSE)]);
-    host.reads = false;
-    host.camera = Camera::Off;
-    host.monitor.submit(&frame(0), None).unwrap();
-    host.pass(1);
-    // The edge is in the queue; the firmware was faster.
-    host.monitor.pause().unwrap();
-    host.reads = true;
-    host.pass(1);
-    let outcome = host.outcomes()[0];
-    assert_eq!(host.count(Kind::Pause) + host.count(Kind::Warning), 0);
-    assert_eq!(outcome.flags & (flags::WARNING_EDGE | flags::PAUSE_EDGE), 0);
-    assert!(outcome.pause_suggested);
-    // It goes on and still fails: of that the host has not heard yet.
-    host.camera = Camera::On;
-    host.monitor.resume().unwrap();
-    host.pass(25);
-    assert_eq!(host.count(Kind::Pause), 1);
-}
-
-#[test]
-fn an_edge_of_which_the_host_has_read_is_not_raised_again_after_a_pause() {
-    let mut host = Host::new(vec![created(), verdict(PAUSE), verdict(PAUSE)]);
-    host.pass(1);
-    assert_eq!(host.count(Kind::Pause), 1);
-    host.monitor.pause().unwrap();
-    host.pass(60);
-    host.monitor.resume().unwrap();
-    host.pass(25);
-    assert_eq!((host.count(Kind::Pause), host.count(Kind::Result)), (1, 3));
-}
-
-#[test]
-fn a_verdict_in_flight_when_the_print_is_paused_raises_no_edge() {
-    for resumed in [false, true] {
-        let gate = std::sync::Arc::new(Gate::default());
-        let gated = Step::Gated(gate.clone(), Box::new(verdict(PAUSE)));
-        let mut host = Host::new(vec![created(), gated, verdict(PAUSE)]);
-        host.monitor.submit(&frame(0), None).unwrap();
-        let client = host.rig.client.clone();
-        std::thread::scope(|scope| {
-            scope.spawn(move || client.turn_monitors());
-            gate.wait_until_reached();
-            host.monitor.pause().unwrap();
-            if resumed {
-                host.monitor.resume().unwrap();
-            }
-            gate.open();
-        });
-        host.pass(1);
-        assert_eq!((host.count(Kind::Result), host.count(Kind::Pause)), (1, 0));
-        if resumed {
-            host.pass(25);
-            assert_eq!(host.count(Kind::Pause), 1, "a fresh frame says so too");
-        }
-    }
-}
-
-#[test]
-fn pu_05_li_02_a_verdict_of_a_stopped_print_is_dropped() {
-    let gate = std::sync::Arc::new(Gate::default());
-    let gated = Step::Gated(gate.clone(), Box::new(verdict(PAUSE)));
-    let mut host = Host::new(vec![created(), gated]);
-    host.monitor.submit(&frame(0), None).unwrap();
-    let client = host.rig.client.clone();
-    std::thread::scope(|scope| {
-        scope.spawn(move || client.turn_monitors());
-        gate.wait_until_reached();
-        let begun = std::time::Instant::now();
-        host.monitor.stop();
-        assert!(begun.elapsed() < Duration::from_secs(2));
-        gate.open();
-    });
-    host.pass(60);
-    assert!(host.log.is_empty(), "{:?}", host.log);
-    assert_eq!(host.rig.script.uploads().len(), 1);
-}
-
-#[test]
 fn li_02_an_account_error_of_a_stopped_print_still_latches() {
     let gate = std::sync::Arc::new(Gate::default());
     let refused = reply(401, &error_body("OE_INVALID_API_KEY"));
@@ -338,48 +67,6 @@ fn li_02_an_account_error_of_a_stopped_print_still_latches() {
     assert_eq!(latched, Some(Status::InvalidApiKey));
     let told = host.rig.client.next_event(Some(Duration::ZERO)).unwrap();
     assert!(told.is_none(), "{told:?}");
-}
-
-#[test]
-fn im_10_a_camera_that_is_away_for_half_an_hour() {
-    let mut host = Host::new(vec![created(), ok(), ok()]);
-    host.pass(1);
-    host.camera = Camera::Off;
-    host.mark();
-    host.pass(1_800);
-    assert_eq!(host.rig.script.uploads().len(), 1, "nothing was sent");
-    assert_eq!(
-        host.times(Kind::CameraStalled),
-        [77],
-        "60 s after it was asked, once"
-    );
-    assert_eq!(host.errors(), []);
-    let info = host.monitor.info().unwrap();
-    assert_eq!((info.using_fallback, info.failures_in_a_row), (false, 0));
-    host.camera = Camera::On;
-    host.mark();
-    host.pass(15);
-    assert_eq!(host.count(Kind::CameraBack), 1);
-    assert_eq!(host.count(Kind::Result), 1, "at once: it is long due");
-    assert!(host.rig.script.uploads()[1].url == PRIMARY);
-}
-
-#[test]
-fn a_camera_that_repeats_itself_is_said_to_have_stalled() {
-    let mut steps = vec![created()];
-    steps.extend((0..7).map(|_| verdict(PAUSE)));
-    let mut host = Host::new(steps);
-    host.camera = Camera::Frozen;
-    host.pass(85);
-    assert_eq!(
-        host.times(Kind::CameraStalled),
-        [40],
-        "the third time, once"
-    );
-    assert_eq!(host.count(Kind::Pause), 1, "repeated bytes are no evidence");
-    host.camera = Camera::On;
-    host.pass(20);
-    assert_eq!(host.count(Kind::CameraBack), 1);
 }
 
 #[test]
@@ -604,37 +291,6 @@ fn li_11_a_killed_host_goes_on_with_the_same_context() {
 }
 
 #[test]
-fn an_edge_that_was_not_read_before_the_save_rises_again() {
-    let mut host = Host::new(vec![created(), verdict(PAUSE), verdict(PAUSE)]);
-    host.reads = false;
-    host.monitor.submit(&frame(0), None).unwrap();
-    host.pass(1);
-    // The result is read and saved; the host is killed before it reads of the pause.
-    let event = host
-        .rig
-        .client
-        .next_event(Some(Duration::ZERO))
-        .unwrap()
-        .unwrap();
-    let event = match event.kind {
-        Kind::FrameWanted => host
-            .rig
-            .client
-            .next_event(Some(Duration::ZERO))
-            .unwrap()
-            .unwrap(),
-        _ => event,
-    };
-    assert_eq!(event.kind, Kind::Result);
-    let saved = host.monitor.save().unwrap();
-    host.monitor.stop();
-    host.reads = true;
-    host.restart(&saved);
-    host.pass(30);
-    assert_eq!(host.count(Kind::Pause), 1);
-}
-
-#[test]
 fn a_context_of_a_loop_of_ones_own_goes_on_with_a_monitor() {
     let (rig, session) = Rig::printing(vec![verdict(PAUSE)]);
     rig.next(&session).unwrap();
@@ -762,8 +418,4 @@ fn infos_of_a_monitor() {
 
 fn no() -> Confidence {
     Confidence::default()
-}
-
-fn contains(body: &[u8], part: &[u8]) -> bool {
-    body.windows(part.len()).any(|window| window == part)
 }

@@ -181,3 +181,18 @@ impl Host {
 pub fn both() -> String {
     format!("{},{}", CREATE_BODY.trim_end_matches('}'), &P200[1..])
 }
+
+pub const PAUSE: &str = "pause";
+
+/// A verdict: "good", "warning" or "pause".
+pub fn verdict(kind: &str) -> Step {
+    reply(200, &p200(5, 20, false, kind != "good", kind == PAUSE))
+}
+
+pub fn created() -> Step {
+    reply(200, CREATE_BODY)
+}
+
+pub fn contains(body: &[u8], part: &[u8]) -> bool {
+    body.windows(part.len()).any(|window| window == part)
+}

@@ -1,0 +1,144 @@
+//! Monitors and their frames: when one is asked for, which one is sent, what a camera does. Catalogue
+//! area `image-input`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails loudly"
+)]
+
+mod common;
+mod host;
+
+use std::time::Duration;
+
+use common::*;
+use host::*;
+use oe_core::error::Status;
+use oe_core::monitor::Kind;
+
+#[test]
+fn a_frame_is_asked_for_two_seconds_ahead_and_every_ten_until_it_comes() {
+    let mut host = Host::new(vec![created(), ok()]);
+    host.pass(1);
+    host.camera = Camera::Off;
+    host.mark();
+    host.pass(50);
+    assert_eq!(host.times(Kind::FrameWanted), [17, 27, 37, 47]);
+    assert_eq!(host.rig.script.uploads().len(), 1);
+}
+
+#[test]
+fn a_short_maximum_age_shortens_the_notice() {
+    let mut host = Host::with(vec![created(), ok(), ok()], |options| {
+        options.set_max_frame_age_ms(1_000).unwrap();
+    });
+    host.pass(25);
+    let asked: Vec<_> = host.precise(Kind::FrameWanted);
+    assert_eq!(asked[1], Duration::from_millis(19_500));
+    assert_eq!(
+        host.times(Kind::Result),
+        [0, 20],
+        "answered at once it is fresh enough"
+    );
+}
+
+#[test]
+fn the_newest_frame_wins_and_an_old_one_is_not_sent() {
+    let mut host = Host::new(vec![created(), ok(), ok()]);
+    host.pass(1);
+    host.camera = Camera::Off;
+    host.monitor.submit(&frame(100), None).unwrap();
+    host.monitor.submit(&frame(101), None).unwrap();
+    host.pass(20);
+    let uploads = host.rig.script.uploads();
+    assert!(contains(&uploads[1].body, &frame(101)));
+    // This one is 31 s old when it could be sent.
+    let wall = host.wall_ms();
+    host.monitor
+        .submit(&frame(102), Some(wall - 12_000))
+        .unwrap();
+    host.mark();
+    host.pass(40);
+    assert_eq!(host.rig.script.uploads().len(), 2);
+    assert!(!host.times(Kind::FrameWanted).is_empty());
+}
+
+#[test]
+fn im_07_the_frame_is_copied_at_submit() {
+    let mut host = Host::new(vec![created(), ok()]);
+    host.camera = Camera::Off;
+    let mut buffer = frame(1);
+    host.monitor.submit(&buffer, None).unwrap();
+    buffer.fill(0);
+    host.pass(2);
+    assert!(contains(&host.rig.script.uploads()[0].body, &frame(1)));
+}
+
+#[test]
+fn submit_says_what_is_wrong_with_a_frame() {
+    let mut host = Host::new(vec![
+        created(),
+        reply(400, &error_body("OE_IMAGE_DECODE_FAILED")),
+        ok(),
+    ]);
+    let submit = |host: &Host, bytes: &[u8], at| status_of(host.monitor.submit(bytes, at));
+    assert_eq!(submit(&host, b"<html>", None), Status::NotJpeg);
+    assert_eq!(submit(&host, b"", None), Status::Argument);
+    let mut large = vec![0; 6_291_457];
+    large[..3].copy_from_slice(&[0xFF, 0xD8, 0xFF]);
+    assert_eq!(submit(&host, &large, None), Status::ImageTooLarge);
+    let old = host.wall_ms() - 31_000;
+    assert_eq!(submit(&host, &frame(1), Some(old)), Status::StaleFrame);
+    host.camera = Camera::Off;
+    assert_eq!(submit(&host, &frame(1), None), Status::Ok);
+    host.pass(1);
+    assert_eq!(host.errors(), [Status::ImageRejected]);
+    assert_eq!(submit(&host, &frame(1), None), Status::ImageRejected);
+    assert_eq!(submit(&host, &frame(2), None), Status::Ok);
+    host.pass(25);
+    assert_eq!(host.rig.script.uploads().len(), 2);
+    assert_eq!(host.count(Kind::Recovered), 1);
+}
+
+#[test]
+fn im_10_a_camera_that_is_away_for_half_an_hour() {
+    let mut host = Host::new(vec![created(), ok(), ok()]);
+    host.pass(1);
+    host.camera = Camera::Off;
+    host.mark();
+    host.pass(1_800);
+    assert_eq!(host.rig.script.uploads().len(), 1, "nothing was sent");
+    assert_eq!(
+        host.times(Kind::CameraStalled),
+        [77],
+        "60 s after it was asked, once"
+    );
+    assert_eq!(host.errors(), []);
+    let info = host.monitor.info().unwrap();
+    assert_eq!((info.using_fallback, info.failures_in_a_row), (false, 0));
+    host.camera = Camera::On;
+    host.mark();
+    host.pass(15);
+    assert_eq!(host.count(Kind::CameraBack), 1);
+    assert_eq!(host.count(Kind::Result), 1, "at once: it is long due");
+    assert!(host.rig.script.uploads()[1].url == PRIMARY);
+}
+
+#[test]
+fn a_camera_that_repeats_itself_is_said_to_have_stalled() {
+    let mut steps = vec![created()];
+    steps.extend((0..7).map(|_| verdict(PAUSE)));
+    let mut host = Host::new(steps);
+    host.camera = Camera::Frozen;
+    host.pass(85);
+    assert_eq!(
+        host.times(Kind::CameraStalled),
+        [40],
+        "the third time, once"
+    );
+    assert_eq!(host.count(Kind::Pause), 1, "repeated bytes are no evidence");
+    host.camera = Camera::On;
+    host.pass(20);
+    assert_eq!(host.count(Kind::CameraBack), 1);
+}
