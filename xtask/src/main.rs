@@ -6,15 +6,18 @@
 )]
 
 mod abi;
-mod asan;
 mod command;
 mod demo;
 mod errors;
 mod fuzz;
 mod generated;
 mod header;
+mod sanitize;
+mod toolchain;
 
 use std::process::ExitCode;
+
+use sanitize::Sanitizer;
 
 const USAGE: &str = "usage: cargo xtask TASK
 
@@ -23,7 +26,8 @@ const USAGE: &str = "usage: cargo xtask TASK
   errors [--check]   write docs/errors.md, or compare it with what would be written
   abi [--check]      write tests/abi/oe_process.abi, or compare the library with it; needs abigail-tools
   fuzz SECONDS [ONE] each fuzz target (or one) for so long; needs nightly and cargo-fuzz
-  asan SECONDS       the C tests and a stress of so long with the address sanitizer; needs nightly";
+  asan SECONDS       the C tests and a stress of so long with the address sanitizer; needs nightly
+  tsan SECONDS       the same with the thread sanitizer; needs nightly, and fetches Debian's rustc";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,7 +42,8 @@ fn main() -> ExitCode {
         ["abi", "--check"] => abi::run(true),
         ["fuzz", seconds] => fuzz::run(seconds, None),
         ["fuzz", seconds, one] => fuzz::run(seconds, Some(one)),
-        ["asan", seconds] => asan::run(seconds),
+        ["asan", seconds] => sanitize::run(Sanitizer::Address, seconds),
+        ["tsan", seconds] => sanitize::run(Sanitizer::Thread, seconds),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
