@@ -1,9 +1,9 @@
 //! Cancelling a call in flight, from any thread.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use parking_lot::Mutex;
+use crate::sync::{AtomicBool, Mutex};
 
 type Hook = Box<dyn FnMut() + Send>;
 

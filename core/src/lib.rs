@@ -25,6 +25,8 @@ mod random;
 pub mod reply;
 pub mod saved;
 pub mod session;
+#[doc(hidden)]
+pub mod sync;
 pub mod transport;
 pub mod trust;
 pub mod usage;

@@ -12,7 +12,7 @@ mod watched;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 
 use crate::cancel::CancelToken;
 use crate::client::{Client, Purpose};

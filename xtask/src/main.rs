@@ -13,6 +13,7 @@ mod fuzz;
 mod generated;
 mod header;
 mod sanitize;
+mod schedules;
 mod toolchain;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   abi [--check]      write tests/abi/oe_process.abi, or compare the library with it; needs abigail-tools
   fuzz SECONDS [ONE] each fuzz target (or one) for so long; needs nightly and cargo-fuzz
   asan SECONDS       the C tests and a stress of so long with the address sanitizer; needs nightly
+  schedules COUNT    what threads do at once, in so many orders for each test
   tsan SECONDS       the same with the thread sanitizer; needs nightly, and fetches Debian's rustc";
 
 fn main() -> ExitCode {
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         ["fuzz", seconds] => fuzz::run(seconds, None),
         ["fuzz", seconds, one] => fuzz::run(seconds, Some(one)),
         ["asan", seconds] => sanitize::run(Sanitizer::Address, seconds),
+        ["schedules", count] => schedules::run(count),
         ["tsan", seconds] => sanitize::run(Sanitizer::Thread, seconds),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -9,6 +9,7 @@ use super::hub::{Hub, Inner, Locked};
 use super::work;
 use crate::client::Client;
 use crate::error::{Due, Error, Status};
+use crate::sync::thread_local;
 
 /// Before a monitor tries again to get a thread, or after a bug of ours.
 pub(super) const SETBACK: Duration = Duration::from_secs(20);
@@ -19,7 +20,7 @@ thread_local! {
 
 /// Whether this is a thread of the library's.
 pub(super) fn is_one() -> bool {
-    OURS.get()
+    OURS.with(Cell::get)
 }
 
 /// What distinguishes the calling thread from all others alive. The standard library's own id would
@@ -49,7 +50,7 @@ fn spawn(client: &Arc<Client>, name: &'static str, body: fn(&Arc<Client>)) -> Re
         hub: Arc::clone(&client.hub),
     };
     let run = move || {
-        OURS.set(true);
+        OURS.with(|ours| ours.set(true));
         if let Some(client) = &thread.client {
             body(client);
         }
