@@ -282,6 +282,45 @@ fn certificates_in_1970_now_and_2099() {
     }
 }
 
+/// A service over TLS whose certificate is good, and the file with its authority.
+fn over_tls(name: &str) -> (Peer, String, PathBuf) {
+    let authority = Authority::new("Tests");
+    let ca = scratch("hostile").join(format!("{name}.pem"));
+    std::fs::write(&ca, &authority.pem).unwrap();
+    let script = vec![vec![Step::ServeJson(CONTEXT_AND_VERDICT.into())]];
+    let peer = Peer::tls(authority.server(Fault::None).config(&[]), script);
+    let url = format!("https://localhost:{}", peer.addr().port());
+    (peer, url, ca)
+}
+
+#[test]
+fn a_call_over_tls_under_valgrind() {
+    if !has_tool("valgrind", "apt-get install valgrind") {
+        return;
+    }
+    let (_peer, url, ca) = over_tls("valgrind");
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--quiet", "--error-exitcode=99", "--leak-check=full"]);
+    valgrind.arg("--errors-for-leak-kinds=definite");
+    let suppressions = source("valgrind.supp");
+    valgrind.arg(format!("--suppressions={}", suppressions.display()));
+    valgrind
+        .arg(cases())
+        .env("OE_CA_FILE", &ca)
+        .env("OE_SLOW", "1");
+    succeeds("valgrind", valgrind, &["call", &url, "OE_OK"], 240);
+}
+
+#[test]
+fn se_11_no_key_is_left_in_memory() {
+    let program = program("key.c");
+    succeeds("key", Command::new(&program), &[&good().base_url()], 20);
+    let (_peer, url, ca) = over_tls("key");
+    let mut over_tls = Command::new(&program);
+    over_tls.env("OE_CA_FILE", &ca);
+    succeeds("key-tls", over_tls, &[&url], 20);
+}
+
 #[test]
 fn a_hundred_thousand_calls_into_a_storm() {
     let storm = Storm::new(7);
