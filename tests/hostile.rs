@@ -246,7 +246,7 @@ fn deep_json_on_the_stack_of_a_musl_thread() {
 }
 
 #[test]
-fn certificates_in_1970_now_and_2099() {
+fn certificates_in_1970_now_and_2070() {
     let faketime = [
         "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
         "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
@@ -266,7 +266,7 @@ fn certificates_in_1970_now_and_2099() {
     for (name, when, wanted) in [
         ("in-1970", "@1970-01-01 00:01:00", "OE_ERR_CLOCK"),
         ("now", "+0", "OE_OK"),
-        ("in-2099", "@2099-01-01 00:00:00", "OE_ERR_TLS"),
+        ("in-2070", "@2070-01-01 00:00:00", "OE_ERR_TLS"),
     ] {
         let peer = Peer::tls(
             config.clone(),
@@ -279,6 +279,34 @@ fn certificates_in_1970_now_and_2099() {
             .env("OE_CA_FILE", &ca);
         let url = format!("https://localhost:{}", peer.addr().port());
         succeeds(name, command, &["call", &url, wanted], 20);
+    }
+}
+
+#[test]
+fn a_reset_in_the_tls_handshake() {
+    let (_, _, ca) = over_tls("reset");
+    for (name, script) in [
+        ("at-once", vec![Step::Reset]),
+        ("after-hello", vec![Step::Read(100), Step::Reset]),
+        (
+            "no-tls",
+            vec![
+                Step::Read(100),
+                Step::Send(b"SSH-2.0-x\r\n".to_vec()),
+                Step::Reset,
+            ],
+        ),
+    ] {
+        let peer = Peer::plain(vec![script]);
+        let url = format!("https://localhost:{}", peer.addr().port());
+        let wanted = if name == "no-tls" {
+            "OE_ERR_TLS"
+        } else {
+            "OE_ERR_IO"
+        };
+        let mut command = Command::new(cases());
+        command.env("OE_CA_FILE", &ca);
+        succeeds(&format!("tls-{name}"), command, &["call", &url, wanted], 20);
     }
 }
 

@@ -6,8 +6,9 @@
     reason = "a test fails loudly"
 )]
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +20,14 @@ use serde_json::Value;
 const FRAME: &[u8] = include_bytes!("../../demo/frames/frame-01.jpg");
 
 fn post(server: &Running, path: &str, key: &str, kind: &str, body: &[u8]) -> (u16, Value) {
-    let mut stream = TcpStream::connect(server.addr()).unwrap();
+    post_to(server.addr(), path, key, kind, body)
+}
+
+fn post_to(server: SocketAddr, path: &str, key: &str, kind: &str, body: &[u8]) -> (u16, Value) {
+    let mut stream = TcpStream::connect(server).unwrap();
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: {}\r\nX-API-Key: {key}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        server.addr(),
+        server,
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();
@@ -229,4 +234,40 @@ fn every_state_of_a_key_and_every_scripted_error() {
         assert!(verdicts::parse(bad).is_err());
     }
     assert!(Keys::parse("k maybe").unwrap_err().contains("line 1"));
+}
+
+#[test]
+fn neither_keys_nor_context_ids_are_logged() {
+    for format in ["text", "json"] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_oe-process-server"))
+            .args(["--listen", "127.0.0.1:0", "--log", format])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut banner = String::new();
+        let mut stdout = BufReader::new(program.stdout.take().unwrap());
+        stdout.read_line(&mut banner).unwrap();
+        let server = banner.split_once("http://").unwrap().1;
+        let server = server.split(' ').next().unwrap().parse().unwrap();
+        let json = "application/json; charset=utf-8";
+        let path = "/api/gadget/v1/createcontext";
+        let (status, created) = post_to(server, path, "SECRETKEY", json, b"{}");
+        assert_eq!(status, 200);
+        let path = path_of(&created, "ProcessRequestUrl");
+        let kind = "multipart/form-data; boundary=B";
+        assert_eq!(
+            post_to(server, &path, "SECRETKEY", kind, &parts(&[FRAME])).0,
+            200
+        );
+        program.kill().unwrap();
+        let output = program.wait_with_output().unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(log.lines().count(), 2, "{log}");
+        let context = created["ContextId"].as_str().unwrap();
+        assert!(
+            !log.contains("SECRETKEY") && !log.contains(context),
+            "{log}"
+        );
+    }
 }

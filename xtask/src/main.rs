@@ -12,6 +12,7 @@ mod errors;
 mod fuzz;
 mod generated;
 mod header;
+mod notices;
 mod sanitize;
 mod schedules;
 mod toolchain;
@@ -25,6 +26,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   demo               a C program watches a print that fails; about a minute, no network
   header [--check]   write include/oe_process.h, or compare it with what would be written
   errors [--check]   write docs/errors.md, or compare it with what would be written
+  notices [--check]  write docs/third-party-notices.txt, or compare it with what would be written
   abi [--check]      write tests/abi/oe_process.abi, or compare the library with it; needs abigail-tools
   fuzz SECONDS [ONE] each fuzz target (or one) for so long; needs nightly and cargo-fuzz
   asan SECONDS       the C tests and a stress of so long with the address sanitizer; needs nightly
@@ -40,6 +42,8 @@ fn main() -> ExitCode {
         ["header", "--check"] => header::run(true),
         ["errors"] => errors::run(false),
         ["errors", "--check"] => errors::run(true),
+        ["notices"] => notices::run(false),
+        ["notices", "--check"] => notices::run(true),
         ["abi"] => abi::run(false),
         ["abi", "--check"] => abi::run(true),
         ["fuzz", seconds] => fuzz::run(seconds, None),

@@ -72,7 +72,7 @@ impl Authority {
         (params.not_before, params.not_after) = match fault {
             Fault::Expired => (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1)),
             Fault::NotYetValid => (date_time_ymd(2090, 1, 1), date_time_ymd(2095, 1, 1)),
-            _ => (date_time_ymd(2020, 1, 1), date_time_ymd(2090, 1, 1)),
+            _ => (date_time_ymd(2020, 1, 1), date_time_ymd(2060, 1, 1)),
         };
         let key = KeyPair::generate().expect("a key");
         let other;
