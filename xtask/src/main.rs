@@ -6,6 +6,7 @@
 )]
 
 mod abi;
+mod archive;
 mod command;
 mod demo;
 mod errors;
@@ -27,6 +28,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   header [--check]   write include/oe_process.h, or compare it with what would be written
   errors [--check]   write docs/errors.md, or compare it with what would be written
   notices [--check]  write docs/third-party-notices.txt, or compare it with what would be written
+  archive FILE       the static library with no global names but the header's
   abi [--check]      write tests/abi/oe_process.abi, or compare the library with it; needs abigail-tools
   fuzz SECONDS [ONE] each fuzz target (or one) for so long; needs nightly and cargo-fuzz
   asan SECONDS       the C tests and a stress of so long with the address sanitizer; needs nightly
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         ["errors", "--check"] => errors::run(true),
         ["notices"] => notices::run(false),
         ["notices", "--check"] => notices::run(true),
+        ["archive", file] => archive::run(file),
         ["abi"] => abi::run(false),
         ["abi", "--check"] => abi::run(true),
         ["fuzz", seconds] => fuzz::run(seconds, None),
