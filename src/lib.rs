@@ -13,6 +13,7 @@
 )]
 
 mod abi;
+mod checksum;
 mod guard;
 mod handle;
 mod sink;

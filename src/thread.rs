@@ -28,10 +28,11 @@ impl Spawn for Threads {
     }
 }
 
-/// The system's clocks and these threads.
+/// The system's clocks, these threads, and this processor.
 pub(crate) fn world() -> World {
     World {
         spawn: Arc::new(Threads),
+        checksum: crate::checksum::checksum,
         ..World::default()
     }
 }

@@ -1,8 +1,10 @@
-//! Time and threads, as the library needs them; both can be replaced in tests.
+//! Time, threads and the processor, as the library needs them; they can be replaced.
 
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::frame::{self, Digest};
 
 /// The clocks of one device.
 pub trait Clock: Send + Sync {
@@ -106,6 +108,19 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// Its threads.
     pub spawn: Arc<dyn Spawn>,
+    /// [`frame::checksum`], compiled for the processor at hand if that is known.
+    pub checksum: fn(&[u8]) -> u64,
+}
+
+impl World {
+    /// What a frame is known by.
+    #[must_use]
+    pub fn digest(&self, jpeg: &[u8]) -> Digest {
+        Digest {
+            len: jpeg.len(),
+            sum: (self.checksum)(jpeg),
+        }
+    }
 }
 
 impl Default for World {
@@ -113,6 +128,7 @@ impl Default for World {
         World {
             clock: Arc::new(SystemClock::default()),
             spawn: Arc::new(StdSpawn),
+            checksum: |jpeg| frame::checksum(jpeg),
         }
     }
 }

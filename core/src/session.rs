@@ -147,7 +147,7 @@ impl Session {
         frame::check(jpeg).map_err(|error| self.with_due(error))?;
         let clock = &self.client.world.clock;
         let age = captured_unix_ms.map(|ms| Age::new(ms, clock.wall_ms(), clock.now()));
-        self.exchange(jpeg, age, || Digest::of(jpeg))
+        self.exchange(jpeg, age, || self.client.world.digest(jpeg))
     }
 
     /// As [`process`](Self::process), of a frame that was checked and read before.
@@ -191,7 +191,7 @@ impl Session {
         let now = world.clock.now();
         let refuse =
             |status, state: &State| Err(Error::local(status).retry_after(self.due_of(state, now)));
-        if state.was_rejected(jpeg) {
+        if state.was_rejected(jpeg, world) {
             return refuse(Status::ImageRejected, &state);
         }
         if age.is_some_and(|age| frame::is_too_old(age.at(now), self.client.config.max_frame_age)) {
@@ -236,7 +236,7 @@ impl Session {
     }
 
     fn send(&self, jpeg: &[u8], flight: &Flight<'_>) -> Exchange {
-        let Some(multipart) = Multipart::around(jpeg) else {
+        let Some(multipart) = Multipart::new() else {
             return Exchange {
                 outcome: Err(Failure::Resources),
                 sent: Sent::Nothing,

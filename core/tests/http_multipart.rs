@@ -13,7 +13,7 @@ use oe_test_support::peer::{Peer, Step, json};
 /// Sends a frame as a session does.
 fn send(peer: &Peer, jpeg: &[u8]) -> Exchange {
     let post = Post::to(&peer.base_url());
-    let multipart = Multipart::around(jpeg).unwrap();
+    let multipart = Multipart::new().unwrap();
     transport().exchange(&Request {
         url: &post.url,
         key: Some(&ApiKey::new(KEY).unwrap()),

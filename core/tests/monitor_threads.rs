@@ -394,6 +394,7 @@ fn a_bug_in_the_scheduler_stops_the_monitors_and_says_so() {
     let world = World {
         clock: clock.clone(),
         spawn: Arc::new(StdSpawn),
+        ..World::default()
     };
     let client = client_in(world, Arc::default());
     let one = start(&client, 1);

@@ -84,6 +84,7 @@ impl World {
         let world = clock::World {
             clock: Arc::clone(self) as _,
             spawn: Arc::new(Threads(Arc::clone(&self.threads))),
+            ..clock::World::default()
         };
         Client::with_transport(&options, world, Arc::clone(self) as _).unwrap()
     }

@@ -3,7 +3,9 @@
 use ureq::unversioned::transport::Buffers;
 use zeroize::Zeroize;
 
-/// What is sent at once: four full TLS records, so that none is split over two sends.
+/// Room for the head of a request (a URL of 2 KB, a key of 512 bytes and what is fixed), and what
+/// ureq takes to be handed on at once. Bodies are sent from where they lie, so that most of this is
+/// never written to, nor given memory by the system.
 const OUTPUT: usize = 64 * 1024;
 /// Where the input buffer begins; it grows to [`MAX_INPUT`] for long header blocks.
 const INPUT: usize = 8 * 1024;
@@ -17,25 +19,20 @@ pub(super) struct Growing {
     begin: usize,
     end: usize,
     output: Vec<u8>,
-    /// How much of the output was written but not sent yet.
+    /// How much of the output is a head that was not sent yet.
     held: usize,
     progress: bool,
 }
 
 impl Growing {
-    /// Keeps the first `amount` bytes of the output, to be sent with what is written next.
+    /// Keeps the first `amount` bytes of the output, to be sent with the body.
     pub(super) fn hold(&mut self, amount: usize) {
         self.held = amount;
     }
 
-    /// How much is held.
-    pub(super) fn held(&self) -> usize {
-        self.held
-    }
-
-    /// Part of the output, what is held included.
-    pub(super) fn written(&self, from: usize, to: usize) -> &[u8] {
-        &self.output[from..to]
+    /// What is held.
+    pub(super) fn held(&self) -> &[u8] {
+        &self.output[..self.held]
     }
 
     /// Overwrites what is held and holds it no longer.
@@ -67,7 +64,7 @@ impl Drop for Growing {
 impl Buffers for Growing {
     fn output(&mut self) -> &mut [u8] {
         if self.output.is_empty() {
-            self.output.resize(OUTPUT, 0);
+            self.output = vec![0; OUTPUT];
         }
         &mut self.output[self.held..]
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use scoped_tls_hkt::scoped_thread_local;
 
 use crate::cancel::CancelToken;
 use crate::transport::{Exchange, Failure, Reply, Request, Sent};
@@ -15,6 +16,11 @@ use crate::trust::Origin;
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Call>>> = const { RefCell::new(None) };
+}
+
+scoped_thread_local! {
+    /// The body of the call in flight, where the caller has it.
+    static BODY: for<'a> [&'a [u8]; 3]
 }
 
 /// Connections go from thread to thread, so numbers are the process's. They only have to differ
@@ -191,6 +197,19 @@ impl Call {
             bytes_received: self.bytes_received.get(),
         }
     }
+}
+
+/// Runs an exchange whose body is this.
+pub(super) fn send_from<T>(body: [&[u8]; 3], exchange: impl FnOnce() -> T) -> T {
+    BODY.set(body, exchange)
+}
+
+/// Works on the body of the current exchange; on nothing where there is none.
+pub(super) fn with_body<T>(work: impl FnOnce([&[u8]; 3]) -> T) -> T {
+    if !BODY.is_set() {
+        return work([&[]; 3]);
+    }
+    BODY.with(work)
 }
 
 /// Makes a call the current one of this thread until the guard is dropped.

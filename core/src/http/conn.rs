@@ -6,7 +6,7 @@
 //! connection that broke for one that ended.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::time::Instant;
 
 use rustix::event::PollFlags;
@@ -15,7 +15,7 @@ use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use super::MAX_IDLE_AGE;
 use super::buffers::Growing;
-use super::call::{Call, current};
+use super::call::{Call, current, with_body};
 use super::head::{self, Head};
 use super::socket::{Tcp, classify};
 use crate::transport::Failure;
@@ -23,6 +23,9 @@ use crate::transport::Failure;
 /// Whether the system throws away what was received when a reset arrives. Then an answer has to
 /// be looked for before every send; elsewhere when a send fails or has to wait.
 const RESET_EATS_INPUT: bool = !cfg!(any(target_os = "linux", target_os = "android"));
+
+/// What is sealed and sent at once: four full TLS records.
+const SEALED: usize = 64 * 1024;
 
 /// Where the exchange on this connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub(super) struct Conn {
     phase: Phase,
     /// The head of the request was written; what follows is body.
     has_head: bool,
+    /// The request has left, or as much of it as is wanted.
+    sent: bool,
     /// Nothing was waited for since the last bytes were sent.
     just_sent: bool,
     /// A refusal arrived before all was sent: the rest of the request is not wanted.
@@ -65,6 +70,7 @@ impl Conn {
             call_id: 0,
             phase: Phase::Head,
             has_head: false,
+            sent: false,
             just_sent: false,
             refused: false,
             early: false,
@@ -83,19 +89,22 @@ impl Conn {
         self.call_id = call.id;
         self.phase = Phase::Head;
         self.has_head = false;
+        self.sent = false;
         self.refused = false;
         self.early = false;
     }
 
-    fn send(&mut self, call: &Call, amount: usize) -> Result<(), Failure> {
+    /// Sends the head, which is held, and the body, from where it lies.
+    fn send(&mut self, call: &Call, body: [&[u8]; 3]) -> Result<(), Failure> {
         let mut done = 0;
         while !self.refused {
+            call.remaining()?;
             if RESET_EATS_INPUT && self.listens(call) && !self.tcp.is_quiet() {
                 self.take_early(call)?;
                 continue;
             }
-            match self.send_some(done, amount) {
-                Ok(0) if done == amount => return Ok(()),
+            match self.send_some(done, body) {
+                Ok(0) => return Ok(()),
                 Ok(n) => {
                     done += n;
                     call.sent(n);
@@ -110,23 +119,23 @@ impl Conn {
         Ok(())
     }
 
-    /// Hands some of the output on. Zero only when all of it has left.
-    fn send_some(&mut self, done: usize, amount: usize) -> io::Result<usize> {
-        let rest = self.buffers.written(done, amount);
+    /// Hands some of the request on. Zero only when all of it has left.
+    fn send_some(&mut self, done: usize, body: [&[u8]; 3]) -> io::Result<usize> {
+        let parts = [self.buffers.held(), body[0], body[1], body[2]];
         let Some(tls) = &mut self.tls else {
-            return if rest.is_empty() {
-                Ok(0)
-            } else {
-                self.tcp.write(rest)
+            let (rest, count) = after(done, parts, usize::MAX);
+            return match count {
+                0 => Ok(0),
+                _ => self.tcp.write_vectored(&rest[..count]),
             };
         };
         while tls.wants_write() {
             tls.write_tls(&mut self.tcp)?;
         }
-        let taken = if rest.is_empty() {
-            0
-        } else {
-            tls.writer().write(rest)?
+        let (rest, count) = after(done, parts, SEALED);
+        let taken = match count {
+            0 => 0,
+            _ => tls.writer().write_vectored(&rest[..count])?,
         };
         while tls.wants_write() {
             match tls.write_tls(&mut self.tcp) {
@@ -244,6 +253,27 @@ impl Conn {
     }
 }
 
+/// What comes after the first `done` bytes, `most` bytes of it: so many slices of the array.
+pub(super) fn after(
+    mut done: usize,
+    parts: [&[u8]; 4],
+    mut most: usize,
+) -> ([IoSlice<'_>; 4], usize) {
+    let mut rest = [IoSlice::new(&[]); 4];
+    let mut count = 0;
+    for part in parts {
+        let skipped = done.min(part.len());
+        done -= skipped;
+        let taken = (part.len() - skipped).min(most);
+        most -= taken;
+        if taken > 0 {
+            rest[count] = IoSlice::new(&part[skipped..skipped + taken]);
+            count += 1;
+        }
+    }
+    (rest, count)
+}
+
 /// Decrypts once. Zero is a `close_notify`; an end without one is an error.
 fn read_tls(tls: &mut ClientConnection, tcp: &mut Tcp, space: &mut [u8]) -> io::Result<usize> {
     loop {
@@ -284,13 +314,17 @@ impl Transport for Conn {
             call.has_head(amount);
             return Ok(());
         }
-        self.transmit(&call, amount)
+        // All of it leaves at once; what ureq thinks that it hands over later is gone already.
+        if self.sent {
+            return Ok(());
+        }
+        self.transmit(&call)
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
         let call = current()?;
-        if self.buffers.held() > 0 {
-            self.transmit(&call, 0)?;
+        if !self.sent {
+            self.transmit(&call)?;
         }
         if std::mem::take(&mut self.early) && !self.buffers.input().is_empty() {
             return Ok(true);
@@ -335,12 +369,11 @@ impl Transport for Conn {
 }
 
 impl Conn {
-    /// Sends what is held and `amount` bytes more.
-    fn transmit(&mut self, call: &Call, amount: usize) -> Result<(), ureq::Error> {
+    fn transmit(&mut self, call: &Call) -> Result<(), ureq::Error> {
         self.last_active = Instant::now();
         self.just_sent = true;
-        let total = self.buffers.held() + amount;
-        let sent = call.remaining().and_then(|_| self.send(call, total));
+        self.sent = true;
+        let sent = with_body(|body| self.send(call, body));
         // The head holds the key.
         self.buffers.wipe_held();
         if sent.is_err() || self.refused {

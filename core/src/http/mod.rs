@@ -103,11 +103,9 @@ impl HttpTransport {
 
     fn run(&self, request: &Request<'_>, call: &Rc<Call>) -> Result<Reply, Failure> {
         call.remaining()?;
-        let mut body = Slices {
-            parts: request.body,
-        };
+        let mut body = Promise(request.body_len());
         let message = message(request, &mut body).ok_or(Failure::Io)?;
-        match self.agent.run(message) {
+        match call::send_from(request.body, || self.agent.run(message)) {
             Ok(response) => Ok(read(response, call)),
             Err(error) => {
                 let failure = match (call.failure(), &error) {
@@ -168,7 +166,7 @@ impl std::fmt::Debug for HttpTransport {
 /// checked.
 fn message<'a>(
     request: &Request<'_>,
-    body: &'a mut Slices<'_>,
+    body: &'a mut Promise,
 ) -> Option<ureq::http::Request<SendBody<'a>>> {
     let uri: ureq::http::Uri = request.url.as_str().parse().ok()?;
     let origin = request.url.origin();
@@ -201,18 +199,15 @@ fn key_header(key: &ApiKey) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// The body, from where its parts lie.
-struct Slices<'a> {
-    parts: [&'a [u8]; 3],
-}
+/// What ureq sees of the body: that so many bytes will come. The connection sends them from where
+/// they lie ([`call::with_body`]); they are never copied.
+struct Promise(usize);
 
-impl Read for Slices<'_> {
+impl Read for Promise {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        let mut filled = 0;
-        for part in &mut self.parts {
-            filled += part.read(&mut buf[filled..])?;
-        }
-        Ok(filled)
+        let kept = self.0.min(buf.len());
+        self.0 -= kept;
+        Ok(kept)
     }
 }
 

@@ -130,18 +130,27 @@ fn re_08_addresses_that_nobody_answers_at_are_asked_for_again() {
 }
 
 #[test]
-fn keys_are_sensitive_and_bodies_are_read_where_they_lie() {
+fn keys_are_sensitive() {
     let key = ApiKey::new("secret").unwrap();
     let value = key_header(&key).unwrap();
     assert_eq!(value.as_bytes(), b"secret");
     assert_eq!(format!("{value:?}"), "Sensitive");
-    let mut body = Slices {
-        parts: [b"ab", b"", b"cdef"],
-    };
-    let mut chunk = [0; 3];
-    assert_eq!(body.read(&mut chunk).unwrap(), 3);
-    assert_eq!(&chunk, b"abc");
-    assert_eq!(body.read(&mut chunk).unwrap(), 3);
-    assert_eq!(&chunk, b"def");
-    assert_eq!(body.read(&mut chunk).unwrap(), 0);
+}
+
+#[test]
+fn bodies_are_sent_from_where_they_lie() {
+    let parts = [&b"he"[..], b"ab", b"", b"cdef"];
+    let whole = parts.concat();
+    for done in 0..=whole.len() {
+        for most in 1..=whole.len() {
+            let (rest, count) = conn::after(done, parts, most);
+            let expected = &whole[done..whole.len().min(done + most)];
+            let found: Vec<u8> = rest[..count]
+                .iter()
+                .flat_map(|part| part.to_vec())
+                .collect();
+            assert_eq!(found, expected, "{done} {most}");
+            assert!(rest[..count].iter().all(|part| !part.is_empty()));
+        }
+    }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::client::Client;
 use crate::config::{Confidence, check_interval};
 use crate::error::{Due, Error, Status};
-use crate::frame::{self, Age, Digest, Frame};
+use crate::frame::{self, Age, Frame};
 use crate::saved::SavedMonitor;
 use crate::session::{Info, Session};
 
@@ -130,7 +130,7 @@ impl Monitor {
         let wall = clock.wall_ms();
         let now = clock.now();
         let age = Age::new(captured_unix_ms.unwrap_or(wall), wall, now);
-        let digest = Digest::of(jpeg);
+        let digest = self.client.world.digest(jpeg);
         if session.is_some_and(|session| session.rejected(digest)) {
             return Err(Error::local(Status::ImageRejected));
         }

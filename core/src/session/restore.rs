@@ -39,7 +39,7 @@ impl Session {
             wait = wait.max(state.pacing.floor());
         }
         let back = |then: Duration| to_ms(now.saturating_sub(then));
-        let frame = |digest: &Digest| (digest.len, digest.hash);
+        let frame = |digest: &Digest| (digest.len, digest.sum);
         Saved {
             process_url: state.urls.process.as_str().to_owned(),
             fallback_url: state.urls.fallback.as_str().to_owned(),
@@ -162,7 +162,7 @@ impl Saved {
             paused: self.paused,
             last_warning: self.last_warning_age_ms.map(ago),
         };
-        let frame = |(len, hash): (usize, u64)| Digest { len, hash };
+        let frame = |(len, sum): (usize, u64)| Digest { len, sum };
         state.last_frame = self.last_frame.map(frame);
         state.rejected_frames = self
             .rejected_frames

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::acting::Edges;
 use crate::cancel::CancelToken;
-use crate::clock::Clock;
+use crate::clock::{Clock, World};
 use crate::error::{Error, Status};
 use crate::frame::Digest;
 use crate::pacing::{MAX_WAIT, Pacing};
@@ -128,12 +128,12 @@ impl State {
 
     /// Whether the service could not decode exactly these bytes before. Reads them only when a
     /// rejected frame had their length.
-    pub(super) fn was_rejected(&self, jpeg: &[u8]) -> bool {
+    pub(super) fn was_rejected(&self, jpeg: &[u8], world: &World) -> bool {
         let maybe = self
             .rejected_frames
             .iter()
             .any(|digest| digest.len == jpeg.len());
-        maybe && self.rejected_frames.contains(&Digest::of(jpeg))
+        maybe && self.rejected_frames.contains(&world.digest(jpeg))
     }
 
     pub(super) fn reject(&mut self, digest: Digest) {

@@ -401,6 +401,7 @@ impl Rig {
         let world = World {
             clock: clock.clone(),
             spawn,
+            ..World::default()
         };
         let client = Client::with_transport(&options, world, script.clone()).unwrap();
         Rig {

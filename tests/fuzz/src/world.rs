@@ -58,6 +58,7 @@ impl World {
         let world = clock::World {
             clock: Arc::clone(self) as _,
             spawn: Arc::new(NoThreads),
+            ..clock::World::default()
         };
         Client::with_transport(&options, world, Arc::clone(self) as _).expect("good options")
     }
