@@ -7,6 +7,7 @@
 
 mod abi;
 mod archive;
+mod bench;
 mod command;
 mod demo;
 mod errors;
@@ -27,6 +28,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   demo               a C program watches a print that fails; about a minute, no network
   header [--check]   write include/oe_process.h, or compare it with what would be written
   errors [--check]   write docs/errors.md, or compare it with what would be written
+  bench [--short] [ONE]  what a call costs against libcurl and others; needs valgrind, strace and the peers' libraries
   notices [--check]  write docs/third-party-notices.txt, or compare it with what would be written
   archive FILE       the static library with no global names but the header's
   abi [--check]      write tests/abi/oe_process.abi, or compare the library with it; needs abigail-tools
@@ -44,6 +46,10 @@ fn main() -> ExitCode {
         ["header", "--check"] => header::run(true),
         ["errors"] => errors::run(false),
         ["errors", "--check"] => errors::run(true),
+        ["bench"] => bench::run(bench::Length::LONG, ""),
+        ["bench", "--short"] => bench::run(bench::Length::SHORT, ""),
+        ["bench", "--short", only] => bench::run(bench::Length::SHORT, only),
+        ["bench", only] => bench::run(bench::Length::LONG, only),
         ["notices"] => notices::run(false),
         ["notices", "--check"] => notices::run(true),
         ["archive", file] => archive::run(file),
