@@ -27,6 +27,9 @@ const SIZES: [(&str, usize); 3] = [
     ("6 MiB", 6 * 1024 * 1024),
 ];
 
+/// Whose connections are closed while they idle. cpp-httplib ends of SIGPIPE there.
+const IDLE: [Peer; 2] = [Peer::Oe, Peer::Curl];
+
 /// How long it all may take.
 #[derive(Clone, Copy)]
 pub struct Length {
@@ -90,7 +93,7 @@ pub fn run(length: Length, only: &str) -> Result<(), String> {
         figures: RefCell::default(),
     };
     type Part = fn(&Bench) -> Result<(), String>;
-    let parts: [(&str, Part); 7] = [
+    let parts: [(&str, Part); 8] = [
         ("keep-alive", Bench::keep_alive),
         ("reconnect", Bench::reconnect),
         ("first", Bench::first),
@@ -98,6 +101,7 @@ pub fn run(length: Length, only: &str) -> Result<(), String> {
         ("sizes", Bench::sizes),
         ("farm", Bench::farm),
         ("growth", Bench::growth),
+        ("monitors", Bench::monitors),
     ];
     for (name, part) in parts {
         if name.contains(only) {
@@ -360,7 +364,7 @@ impl Bench {
         let mut lost = Vec::new();
         for tls in [true, false] {
             let (server, ca) = self.server(0, tls, After::Idle(20))?;
-            for peer in [Peer::Oe, Peer::Curl, Peer::Httplib] {
+            for peer in IDLE {
                 let run = Run {
                     pause_ms: 30,
                     ..self.run(0, &server, &ca)
@@ -368,15 +372,12 @@ impl Bench {
                 lost.push(self.peers.plain(peer, run, self.length.idle)?.get("lost"));
             }
         }
-        for (n, peer) in [Peer::Oe, Peer::Curl, Peer::Httplib]
-            .into_iter()
-            .enumerate()
-        {
+        for (n, peer) in IDLE.into_iter().enumerate() {
             rows.push(vec![
                 peer.name().to_owned(),
                 self.length.idle.to_string(),
                 format!("{:.0}", lost[n]),
-                format!("{:.0}", lost[n + 3]),
+                format!("{:.0}", lost[n + IDLE.len()]),
             ]);
         }
         table::print(
@@ -385,7 +386,7 @@ impl Bench {
         );
         self.judge(
             "calls lost to closed connections",
-            lost[0] + lost[3],
+            lost[0] + lost[IDLE.len()],
             0.0,
             0.0,
         );
@@ -497,7 +498,30 @@ impl Bench {
         Ok(())
     }
 
+    /// The example that watches a farm says itself what that takes.
+    fn monitors(&self) -> Result<(), String> {
+        let (server, _) = self.server(0, false, After::Keep)?;
+        server.expect_numbers();
+        let folder = self.peers.folder().join("frames");
+        fs::create_dir_all(&folder).map_err(|why| why.to_string())?;
+        fs::copy(&self.images[0], folder.join("frame.jpg")).map_err(|why| why.to_string())?;
+        println!("\n### 1,000 monitors, 4 workers, 5 to 14 s apart, HTTP, 130 KB\n");
+        let mut farm = Command::new(self.peers.farm()?);
+        farm.args(["--endpoint", server.url(), "--printers", "1000"]);
+        farm.args(["--interval", "5", "--calls", "4000", "--bench"]);
+        farm.env("OE_API_KEY", "bench-key").arg(folder);
+        let text = output("farm", "", &mut farm)?;
+        server.uploads()?;
+        for line in text.lines() {
+            println!("    {line}");
+        }
+        Ok(())
+    }
+
     fn bars(&self) {
+        if self.figures.borrow().is_empty() {
+            return;
+        }
         let mut rows = vec![row(["figure", "measured", "must", "aim", ""])];
         for figure in self.figures.borrow().iter() {
             let verdict = match figure.measured {

@@ -66,6 +66,8 @@ const LIBRARIES: &str = "apt-get install gcc g++ libcurl4-openssl-dev libcjson-d
 /// The built programs.
 pub struct Peers {
     folder: PathBuf,
+    /// Where the library is.
+    release: PathBuf,
 }
 
 /// One run of a peer.
@@ -110,15 +112,12 @@ impl Peers {
         cargo.args(["build", "--release", "--quiet", "--locked"]);
         cargo.args(["--package", "oe-process"]).current_dir(root());
         output("cargo build", "rustup", &mut cargo)?;
-        let peers = Peers { folder };
-        let ours = [
-            format!("-I{}", root().join("include").display()),
-            format!("-L{}", release.display()),
-            "-loe_process".to_owned(),
-            format!("-Wl,-rpath,{}", release.display()),
-        ];
+        let peers = Peers {
+            folder,
+            release: release.clone(),
+        };
         link_soname(&release)?;
-        peers.compile("gcc", "oe", "oe.c", &ours)?;
+        peers.compile("gcc", "oe", "oe.c", &peers.ours())?;
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         peers.compile("gcc", "curl", "curl.c", &words("-lcurl -lcjson"))?;
         peers.compile("gcc", "floor", "floor.c", &words("-lssl -lcrypto"))?;
@@ -126,6 +125,22 @@ impl Peers {
         peers.compile("g++", "httplib", "httplib.cpp", &httplib)?;
         peers.compile("gcc", "count.so", "count.c", &words("-shared -fPIC -ldl"))?;
         Ok(peers)
+    }
+
+    fn ours(&self) -> [String; 4] {
+        let release = self.release.display();
+        [
+            format!("-I{}", root().join("include").display()),
+            format!("-L{release}"),
+            "-loe_process".to_owned(),
+            format!("-Wl,-rpath,{release}"),
+        ]
+    }
+
+    /// The example that watches a farm.
+    pub fn farm(&self) -> Result<PathBuf, String> {
+        self.compile("gcc", "farm", "../examples-c/farm.c", &self.ours())?;
+        Ok(self.folder.join("farm"))
     }
 
     fn compile(&self, compiler: &str, to: &str, from: &str, more: &[String]) -> Result<(), String> {
@@ -139,13 +154,6 @@ impl Peers {
     /// Where the programs are.
     pub fn folder(&self) -> &Path {
         &self.folder
-    }
-
-    fn arguments(&self, command: &mut Command, peer: Peer, run: Run<'_>, calls: usize, mode: &str) {
-        command.arg(self.folder.join(peer.program()));
-        command.arg(run.server.url()).arg(run.ca).arg(run.image);
-        command.args([&calls.to_string(), mode]);
-        command.args([&run.threads.to_string(), &run.pause_ms.to_string()]);
     }
 
     /// Runs it as it is, and checks what the server saw.
@@ -170,22 +178,17 @@ impl Peers {
             Peer::Requests => {
                 let mut python = Command::new("/usr/bin/python3");
                 python.arg(root().join("benches/requests_peer.py"));
-                python.arg(run.server.url()).arg(run.ca).arg(run.image);
-                python.args([&calls.to_string(), "keep", "1", "0"]);
                 python
             }
             _ => {
-                let mut env = Command::new("env");
+                let mut program = Command::new(self.folder.join(peer.program()));
                 if count {
-                    env.arg(format!(
-                        "LD_PRELOAD={}",
-                        self.folder.join("count.so").display()
-                    ));
+                    program.env("LD_PRELOAD", self.folder.join("count.so"));
                 }
-                self.arguments(&mut env, peer, run, calls, peer.mode());
-                env
+                program
             }
         };
+        arguments(&mut command, run, calls, peer.mode());
         let report = Report::parse(&output(peer.name(), LIBRARIES, &mut command)?);
         let made = run.server.uploads()?;
         let lost = report.get("lost") as usize;
@@ -206,7 +209,10 @@ impl Peers {
     ) -> Result<f64, String> {
         let of = |calls: usize, mode: &str| {
             run.server.reset();
-            let counted = count(&|command| self.arguments(command, peer, run, calls, mode))?;
+            let counted = count(&|command| {
+                command.arg(self.folder.join(peer.program()));
+                arguments(command, run, calls, mode);
+            })?;
             run.server.uploads()?;
             Ok::<f64, String>(counted)
         };
@@ -263,6 +269,12 @@ impl Peers {
             total.ok_or_else(|| format!("strace printed\n{text}"))
         })
     }
+}
+
+fn arguments(command: &mut Command, run: Run<'_>, calls: usize, mode: &str) {
+    command.arg(run.server.url()).arg(run.ca).arg(run.image);
+    command.args([&calls.to_string(), mode]);
+    command.args([&run.threads.to_string(), &run.pause_ms.to_string()]);
 }
 
 /// Programs ask for the SONAME; installing makes this link, a build folder lacks it.
