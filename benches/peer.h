@@ -2,8 +2,8 @@
  *
  *     PEER URL CA JPEG CALLS MODE THREADS PAUSE_MS
  *
- * A peer makes CALLS process calls over THREADS threads, each to a path of its own (/p/N), waits PAUSE_MS at most between them and
- * checks every field of every answer. MODE: "keep" (connections are kept), "each" (a new handle for every call), "printers" (a
+ * A peer makes CALLS process calls over THREADS threads, each to a path of its own (/p/N), waits PAUSE_MS at most (that long, if it is
+ * negative) between them and checks every field of every answer. MODE: "keep" (connections are kept), "each" (a new handle for every call), "printers" (a
  * handle for each printer), "create" (contexts alone). It prints one line; a wrong answer ends it. */
 #ifndef OE_BENCH_PEER_H
 #define OE_BENCH_PEER_H
@@ -114,7 +114,7 @@ static void *work(void *argument)
         verdict v;
         if (pause_ms) {
             random ^= random << 13, random ^= random >> 7, random ^= random << 17;
-            struct timespec nap = { 0, (long)(random % ((uint64_t)pause_ms * 1000000)) };
+            struct timespec nap = { 0, pause_ms < 0 ? -pause_ms * 1000000L : (long)(random % ((uint64_t)pause_ms * 1000000)) };
             nanosleep(&nap, NULL);
         }
         memset(&v, 0, sizeof v);

@@ -58,6 +58,8 @@ pub(super) struct Call {
     /// Sending ended before all was sent.
     cut_off: Cell<bool>,
     reused: Cell<bool>,
+    /// The connection was closed before it was used again.
+    stale: Cell<bool>,
     answered: Cell<bool>,
     bytes_sent: Cell<u64>,
     head_len: Cell<u64>,
@@ -82,6 +84,7 @@ impl Call {
             sent: Cell::new(Sent::Nothing),
             cut_off: Cell::new(false),
             reused: Cell::new(false),
+            stale: Cell::new(false),
             answered: Cell::new(false),
             bytes_sent: Cell::new(0),
             head_len: Cell::new(0),
@@ -130,6 +133,25 @@ impl Call {
     pub(super) fn carried_by(&self, socket: &Arc<TcpStream>, reused: bool) {
         self.blocks_on(socket);
         self.reused.set(reused);
+    }
+
+    pub(super) fn is_first_of_connection(&self) -> bool {
+        !self.reused.get()
+    }
+
+    /// The connection is gone, and nothing of the request with it.
+    pub(super) fn found_stale(&self) {
+        self.stale.set(true);
+    }
+
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale.get()
+    }
+
+    /// Begins again, on another connection.
+    pub(super) fn begin_again(&self) -> bool {
+        self.cut_off.set(false);
+        self.stale.take()
     }
 
     /// The request's head is this long.

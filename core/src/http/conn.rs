@@ -103,7 +103,7 @@ impl Conn {
                 self.take_early(call)?;
                 continue;
             }
-            match self.send_some(done, body) {
+            match self.send_some(call, done, body) {
                 Ok(0) => return Ok(()),
                 Ok(n) => {
                     done += n;
@@ -120,10 +120,14 @@ impl Conn {
     }
 
     /// Hands some of the request on. Zero only when all of it has left.
-    fn send_some(&mut self, done: usize, body: [&[u8]; 3]) -> io::Result<usize> {
+    fn send_some(&mut self, call: &Call, done: usize, body: [&[u8]; 3]) -> io::Result<usize> {
         let parts = [self.buffers.held(), body[0], body[1], body[2]];
+        let begins = done == 0;
         let Some(tls) = &mut self.tls else {
             let (rest, count) = after(done, parts, usize::MAX);
+            if begins {
+                check_is_alive(call, &self.tcp)?;
+            }
             return match count {
                 0 => Ok(0),
                 _ => self.tcp.write_vectored(&rest[..count]),
@@ -137,6 +141,9 @@ impl Conn {
             0 => 0,
             _ => tls.writer().write_vectored(&rest[..count])?,
         };
+        if begins {
+            check_is_alive(call, &self.tcp)?;
+        }
         while tls.wants_write() {
             match tls.write_tls(&mut self.tcp) {
                 Ok(_) => {}
@@ -193,6 +200,9 @@ impl Conn {
     /// Sending failed. If an answer lies there already, it says why; so does a TLS alert.
     fn give_up_sending(&mut self, call: &Call, error: &io::Error) -> Result<(), Failure> {
         self.spent = true;
+        if call.is_stale() {
+            return Err(Failure::Io);
+        }
         let mut failure = failure_of(error);
         while self.listens(call) {
             match self.fill(call) {
@@ -250,6 +260,18 @@ impl Conn {
             }
         }
         Ok(())
+    }
+}
+
+/// A kept connection may have been closed while it idled. Asked at the last moment, when the first
+/// bytes are sealed and ready to go: what is closed from then on is lost with the call.
+fn check_is_alive(call: &Call, tcp: &Tcp) -> io::Result<()> {
+    match call.is_first_of_connection() || tcp.is_quiet() {
+        true => Ok(()),
+        false => {
+            call.found_stale();
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
     }
 }
 
@@ -360,7 +382,6 @@ impl Transport for Conn {
             && !self.ended
             && self.last_active.elapsed() < MAX_IDLE_AGE
             && self.tls_is_quiet()
-            && self.tcp.is_quiet()
     }
 
     fn is_tls(&self) -> bool {
@@ -380,7 +401,11 @@ impl Conn {
             self.spent = true;
             call.cut_off();
         }
-        sent.map_err(|failure| call.fail(failure))
+        sent.map_err(|failure| match call.is_stale() {
+            // Nothing has left: another connection will do.
+            true => ureq::Error::ConnectionFailed,
+            false => call.fail(failure),
+        })
     }
 
     fn wait_to_read(&mut self, call: &Call) -> Result<(), ureq::Error> {

@@ -102,10 +102,17 @@ impl HttpTransport {
     }
 
     fn run(&self, request: &Request<'_>, call: &Rc<Call>) -> Result<Reply, Failure> {
-        call.remaining()?;
-        let mut body = Promise(request.body_len());
-        let message = message(request, &mut body).ok_or(Failure::Io)?;
-        match call::send_from(request.body, || self.agent.run(message)) {
+        let outcome = loop {
+            call.remaining()?;
+            let mut body = Promise(request.body_len());
+            let message = message(request, &mut body).ok_or(Failure::Io)?;
+            let outcome = call::send_from(request.body, || self.agent.run(message));
+            // Closed while it idled, noticed before anything was sent: that connection is gone.
+            if outcome.is_ok() || !call.begin_again() {
+                break outcome;
+            }
+        };
+        match outcome {
             Ok(response) => Ok(read(response, call)),
             Err(error) => {
                 let failure = match (call.failure(), &error) {

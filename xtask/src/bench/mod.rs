@@ -27,9 +27,6 @@ const SIZES: [(&str, usize); 3] = [
     ("6 MiB", 6 * 1024 * 1024),
 ];
 
-/// Whose connections are closed while they idle. cpp-httplib ends of SIGPIPE there.
-const IDLE: [Peer; 2] = [Peer::Oe, Peer::Curl];
-
 /// How long it all may take.
 #[derive(Clone, Copy)]
 pub struct Length {
@@ -359,37 +356,41 @@ impl Bench {
         Ok(())
     }
 
+    /// Connections that are closed before the next call, and while it may be on its way: that race
+    /// nobody can win who does not send a picture twice.
     fn idle(&self) -> Result<(), String> {
-        let mut rows = vec![row(["peer", "calls", "lost over HTTPS", "lost over HTTP"])];
-        let mut lost = Vec::new();
-        for tls in [true, false] {
-            let (server, ca) = self.server(0, tls, After::Idle(20))?;
-            for peer in IDLE {
+        let mut rows = vec![row(["closed", "over", "calls", "oe-process", "libcurl"])];
+        let mut lost = 0.0;
+        for (when, most, pause_ms, calls) in [
+            (
+                "after 0 to 8 ms, calls after 12 ms",
+                8,
+                -12,
+                self.length.idle,
+            ),
+            ("after 0 to 20 ms, calls after 0 to 30 ms", 20, 30, 1_000),
+        ] {
+            for tls in [true, false] {
+                let (server, ca) = self.server(0, tls, After::Idle(most))?;
                 let run = Run {
-                    pause_ms: 30,
+                    pause_ms,
                     ..self.run(0, &server, &ca)
                 };
-                lost.push(self.peers.plain(peer, run, self.length.idle)?.get("lost"));
+                // cpp-httplib ends of SIGPIPE here.
+                let ours = self.peers.plain(Peer::Oe, run, calls)?.get("lost");
+                let theirs = self.peers.plain(Peer::Curl, run, calls)?.get("lost");
+                lost += if pause_ms < 0 { ours } else { 0.0 };
+                let counts = [calls as f64, ours, theirs].map(|count| format!("{count:.0}"));
+                let mut cells = row([when, scheme(tls)]);
+                cells.extend(counts);
+                rows.push(cells);
             }
         }
-        for (n, peer) in IDLE.into_iter().enumerate() {
-            rows.push(vec![
-                peer.name().to_owned(),
-                self.length.idle.to_string(),
-                format!("{:.0}", lost[n]),
-                format!("{:.0}", lost[n + IDLE.len()]),
-            ]);
-        }
         table::print(
-            "The server closes idle connections after 0 to 20 ms; pauses of 0 to 30 ms",
+            "Calls lost when the server closes idle connections, 130 KB",
             &rows,
         );
-        self.judge(
-            "calls lost to closed connections",
-            lost[0] + lost[IDLE.len()],
-            0.0,
-            0.0,
-        );
+        self.judge("calls lost to connections that were closed", lost, 0.0, 0.0);
         Ok(())
     }
 

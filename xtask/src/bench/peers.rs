@@ -77,7 +77,8 @@ pub struct Run<'a> {
     pub image: &'a Path,
     pub ca: &'a Path,
     pub threads: usize,
-    pub pause_ms: usize,
+    /// Between calls: at most so long, or exactly that if it is negative.
+    pub pause_ms: isize,
 }
 
 /// What a peer said of itself.
