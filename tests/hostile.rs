@@ -350,6 +350,23 @@ fn se_11_no_key_is_left_in_memory() {
 }
 
 #[test]
+fn images_are_copied_once_by_a_submit_and_never_by_a_call() {
+    let count = scratch("hostile").join("count.so");
+    let mut cc = Command::new("cc");
+    cc.args(["-O1", "-shared", "-fPIC", "-o"]).arg(&count);
+    cc.arg(root().join("benches/count.c"));
+    assert!(cc.arg("-ldl").status().unwrap().success());
+    let program = program("copies.c");
+    let (_tls, tls_url, ca) = over_tls("copies");
+    let plain = good();
+    for (name, url) in [("copies", plain.base_url()), ("copies-tls", tls_url)] {
+        let mut command = Command::new(&program);
+        command.env("LD_PRELOAD", &count).env("OE_CA_FILE", &ca);
+        succeeds(name, command, &[&url], 60);
+    }
+}
+
+#[test]
 fn a_hundred_thousand_calls_into_a_storm() {
     let storm = Storm::new(7);
     let program = program("storm.c");

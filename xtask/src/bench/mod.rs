@@ -363,9 +363,9 @@ impl Bench {
         let mut lost = 0.0;
         for (when, most, pause_ms, calls) in [
             (
-                "after 0 to 8 ms, calls after 12 ms",
-                8,
-                -12,
+                "after 0 to 5 ms, calls after 18 ms",
+                5,
+                -18,
                 self.length.idle,
             ),
             ("after 0 to 20 ms, calls after 0 to 30 ms", 20, 30, 1_000),
