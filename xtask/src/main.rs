@@ -10,6 +10,7 @@ mod archive;
 mod bench;
 mod command;
 mod demo;
+mod dist;
 mod errors;
 mod fuzz;
 mod generated;
@@ -30,6 +31,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   errors [--check]   write docs/errors.md, or compare it with what would be written
   bench [--short] [ONE]  what a call costs against libcurl and others; needs valgrind, strace and the peers' libraries
   notices [--check]  write docs/third-party-notices.txt, or compare it with what would be written
+  dist [TARGET...]   archives in target/dist; fetches a compiler, zig and the rest into target/toolchain
   archive FILE       the static library with no global names but the header's
   abi [--check]      write tests/abi/oe_process.abi, or compare the library with it; needs abigail-tools
   fuzz SECONDS [ONE] each fuzz target (or one) for so long; needs nightly and cargo-fuzz
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         ["bench", only] => bench::run(bench::Length::LONG, only),
         ["notices"] => notices::run(false),
         ["notices", "--check"] => notices::run(true),
+        ["dist", targets @ ..] => dist::run(targets),
         ["archive", file] => archive::run(file),
         ["abi"] => abi::run(false),
         ["abi", "--check"] => abi::run(true),

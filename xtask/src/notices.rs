@@ -30,10 +30,11 @@ liboe_process contains, besides our own code (MIT OR Apache-2.0), the Rust stand
 ";
 
 /// Name and version.
-type Id = (String, String);
+pub type Id = (String, String);
 
-struct Package {
-    licence: String,
+pub struct Package {
+    /// An SPDX expression.
+    pub licence: String,
     home: String,
     folder: PathBuf,
 }
@@ -76,7 +77,7 @@ pub fn run(check: bool) -> Result<(), String> {
 }
 
 /// Every package of the lock file.
-fn known() -> Result<BTreeMap<Id, Package>, String> {
+pub fn known() -> Result<BTreeMap<Id, Package>, String> {
     let mut cargo = Command::new("cargo");
     cargo.args(["metadata", "--format-version", "1", "--locked"]);
     let text = output("cargo metadata", "rustup", cargo.current_dir(root()))?;
@@ -96,7 +97,7 @@ fn known() -> Result<BTreeMap<Id, Package>, String> {
 }
 
 /// What is linked into the library for a target, our own packages apart.
-fn linked_for(target: &str) -> Result<BTreeSet<Id>, String> {
+pub fn linked_for(target: &str) -> Result<BTreeSet<Id>, String> {
     let mut cargo = Command::new("cargo");
     cargo.args(["tree", "--locked", "--package", "oe-process"]);
     cargo.args(["--edges", "normal,no-proc-macro", "--prefix", "none"]);

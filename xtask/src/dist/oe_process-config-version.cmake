@@ -1,0 +1,12 @@
+# Before 1.0 the minor version is what a program is compiled against; later patches fit.
+set(PACKAGE_VERSION "@VERSION@")
+string(REGEX MATCH "^[0-9]+\\.[0-9]+" _oe_process_series "${PACKAGE_VERSION}")
+set(PACKAGE_VERSION_EXACT FALSE)
+set(PACKAGE_VERSION_COMPATIBLE FALSE)
+if(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)
+  set(PACKAGE_VERSION_EXACT TRUE)
+endif()
+if(PACKAGE_FIND_VERSION VERSION_LESS_EQUAL PACKAGE_VERSION AND PACKAGE_FIND_VERSION VERSION_GREATER_EQUAL _oe_process_series)
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+endif()
+unset(_oe_process_series)
