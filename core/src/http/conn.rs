@@ -99,7 +99,9 @@ impl Conn {
         let mut done = 0;
         while !self.refused {
             call.remaining()?;
-            if RESET_EATS_INPUT && self.listens(call) && !self.tcp.is_quiet() {
+            // Of a kept connection that is no early answer, but its end: `check_is_alive` asks.
+            let begun = done > 0 || call.is_first_of_connection();
+            if RESET_EATS_INPUT && begun && self.listens(call) && !self.tcp.is_quiet() {
                 self.take_early(call)?;
                 continue;
             }
