@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod install;
 mod package;
 mod sbom;
 
@@ -20,6 +21,15 @@ pub struct Target {
     pub tools: &'static str,
     /// The package that has them.
     pub package: &'static str,
+    /// What qemu calls it.
+    pub qemu: &'static str,
+}
+
+impl Target {
+    /// Whether its programs run here as they are.
+    pub fn is_native(self) -> bool {
+        self.qemu == std::env::consts::ARCH
+    }
 }
 
 /// The oldest C library that the Linux targets run with: that of CentOS 7 and of board images from
@@ -32,18 +42,21 @@ const TARGETS: &[Target] = &[
         triple: "x86_64-unknown-linux-gnu",
         tools: "x86_64-linux-gnu-",
         package: "binutils-x86-64-linux-gnu",
+        qemu: "x86_64",
     },
     Target {
         name: "aarch64-linux-gnu",
         triple: "aarch64-unknown-linux-gnu",
         tools: "aarch64-linux-gnu-",
         package: "binutils-aarch64-linux-gnu",
+        qemu: "aarch64",
     },
     Target {
         name: "armv7-linux-gnueabihf",
         triple: "armv7-unknown-linux-gnueabihf",
         tools: "arm-linux-gnueabihf-",
         package: "binutils-arm-linux-gnueabihf",
+        qemu: "arm",
     },
 ];
 
@@ -52,8 +65,8 @@ pub fn folder() -> PathBuf {
     root().join("target/dist")
 }
 
-/// Makes the archives of these targets; of all, when none is named.
-pub fn run(names: &[&str]) -> Result<(), String> {
+/// Those with these names; all, when none is named.
+fn named(names: &[&str]) -> Result<Vec<Target>, String> {
     let known = |name: &&str| {
         let found = TARGETS.iter().find(|target| target.name == *name);
         found.copied().ok_or_else(|| {
@@ -61,11 +74,15 @@ pub fn run(names: &[&str]) -> Result<(), String> {
             format!("{name}: not one of {}", all.join(", "))
         })
     };
-    let targets = match names {
-        [] => TARGETS.to_vec(),
-        names => names.iter().map(known).collect::<Result<_, _>>()?,
-    };
-    for target in targets {
+    match names {
+        [] => Ok(TARGETS.to_vec()),
+        names => names.iter().map(known).collect(),
+    }
+}
+
+/// Makes the archives of these targets; of all, when none is named.
+pub fn run(names: &[&str]) -> Result<(), String> {
+    for target in named(names)? {
         println!("{} ...", target.name);
         let built = build::library(target)?;
         let staged = package::stage(target, &built)?;
@@ -73,4 +90,13 @@ pub fn run(names: &[&str]) -> Result<(), String> {
         println!("  {}", package::pack(&staged)?.display());
     }
     package::sums()
+}
+
+/// Uses the archives that are there as their users do.
+pub fn install(names: &[&str]) -> Result<(), String> {
+    for target in named(names)? {
+        println!("{} ...", target.name);
+        install::run(target)?;
+    }
+    Ok(())
 }
