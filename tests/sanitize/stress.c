@@ -44,7 +44,19 @@ static void make_client(int n)
     known(oe_options_set_allow_http(o, 1));
     known(oe_client_new(o, &client));
     oe_options_free(o);
-    clients[n] = client;
+    oe_client_free(__atomic_exchange_n(&clients[n], client, __ATOMIC_ACQ_REL));
+}
+
+/* What was in the slot is freed, though another thread may be in a call with it: else the handles nobody reaches any more
+ * would keep their threads, thousands of them within a minute. */
+static void keep_context(int n, oe_context *context)
+{
+    if (context) oe_context_free(__atomic_exchange_n(&contexts[n], context, __ATOMIC_ACQ_REL));
+}
+
+static void keep_monitor(int n, oe_monitor *monitor)
+{
+    if (monitor) oe_monitor_free(__atomic_exchange_n(&monitors[n], monitor, __ATOMIC_ACQ_REL));
 }
 
 static void step(uint64_t *state)
@@ -61,8 +73,8 @@ static void step(uint64_t *state)
     oe_context *context = NULL;
     oe_monitor *monitor = NULL;
     switch (next(state) % 26) {
-    case 0: if (next(state) % 50 == 0) oe_client_free(clients[n]); make_client(n); break;
-    case 1: known(oe_context_create(clients[m], 0, 0, &context)); if (context) contexts[n] = context; break;
+    case 0: if (next(state) % 50 == 0) make_client(n); break;
+    case 1: known(oe_context_create(clients[m], 0, 0, &context)); keep_context(n, context); break;
     case 2: oe_context_free(contexts[n]); break;
     case 3: known(oe_process_jpeg(contexts[n], jpeg, sizeof jpeg, &result)); break;
     case 4: known(oe_context_cancel(contexts[n])); break;
@@ -71,7 +83,7 @@ static void step(uint64_t *state)
     case 7: known(oe_context_last_error(contexts[n], &error)); break;
     case 8: known(oe_context_due_in_ms(contexts[n], &due)); break;
     case 9: known(oe_context_renew(contexts[n])); break;
-    case 10: known(oe_monitor_start(clients[m], 0, 0, (uint64_t)n, &monitor)); if (monitor) monitors[n] = monitor; break;
+    case 10: known(oe_monitor_start(clients[m], 0, 0, (uint64_t)n, &monitor)); keep_monitor(n, monitor); break;
     case 11: oe_monitor_free(monitors[n]); break;
     case 12: case 13: known(oe_monitor_submit(monitors[n], jpeg, sizeof jpeg, 0)); break;
     case 14: known(oe_monitor_pause(monitors[n])); break;
