@@ -19,6 +19,8 @@ mod handle;
 mod sink;
 mod text;
 mod thread;
+#[cfg(windows)]
+mod windows;
 
 pub mod client;
 pub mod context;

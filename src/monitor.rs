@@ -352,7 +352,8 @@ fn put(event: &Event, (out, result, error): Places) {
 }
 
 /// A descriptor for poll, epoll, select and event loops: readable while there are unread events.
-/// The library's: never read or close it. It lasts until oe_client_free(). Windows: none yet.
+/// Windows: a manual-reset event's HANDLE, for WaitForMultipleObjects and its kind.
+/// The library's: never read, reset or close it. It lasts until oe_client_free().
 ///
 /// Blocks: no.
 /// Threads: any.

@@ -30,9 +30,13 @@ impl Spawn for Threads {
 
 /// The system's clocks, these threads, and this processor.
 pub(crate) fn world() -> World {
+    #[cfg(windows)]
+    crate::windows::stay();
     World {
         spawn: Arc::new(Threads),
         checksum: crate::checksum::checksum,
+        #[cfg(windows)]
+        signal: crate::windows::signal,
         ..World::default()
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::frame::{self, Digest};
+use crate::monitor::{self, Signal};
 
 /// The clocks of one device.
 pub trait Clock: Send + Sync {
@@ -110,6 +111,8 @@ pub struct World {
     pub spawn: Arc<dyn Spawn>,
     /// [`frame::checksum`], compiled for the processor at hand if that is known.
     pub checksum: fn(&[u8]) -> u64,
+    /// What event loops wait on.
+    pub signal: fn() -> io::Result<Box<dyn Signal>>,
 }
 
 impl World {
@@ -129,6 +132,7 @@ impl Default for World {
             clock: Arc::new(SystemClock::default()),
             spawn: Arc::new(StdSpawn),
             checksum: |jpeg| frame::checksum(jpeg),
+            signal: monitor::signal,
         }
     }
 }

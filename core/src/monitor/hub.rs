@@ -14,6 +14,7 @@ use super::events::{self, Event, Kind, News, Queue};
 use super::readiness::Readiness;
 use super::watch::{Plan, Task, Watch};
 use crate::client::Client;
+use crate::clock::World;
 use crate::error::{Due, Error, Status};
 
 /// How long a stop waits for the call in flight, which it has cancelled, to end.
@@ -349,13 +350,13 @@ impl Hub {
     }
 
     /// The descriptor that is readable while there are unread events; -1 where there is none.
-    pub(crate) fn event_fd(&self) -> isize {
+    pub(crate) fn event_fd(&self, world: &World) -> isize {
         let mut inner = self.lock();
         if inner.closed {
             return -1;
         }
         if inner.readiness.is_none() {
-            inner.readiness = Readiness::new().ok();
+            inner.readiness = (world.signal)().ok().map(Readiness::new);
             inner.show_readiness();
         }
         inner.readiness.as_ref().map_or(-1, Readiness::number)

@@ -26,6 +26,7 @@ use crate::session::{Info, Session};
 pub use events::{Event, Kind};
 pub(crate) use hub::Hub;
 use hub::Inner;
+pub use readiness::{Signal, signal};
 use watch::Watch;
 
 /// Events that ask the host to do something.
@@ -355,7 +356,7 @@ impl Client {
 
     /// A descriptor that is readable while there are unread events; -1 where there is none.
     pub fn event_fd(&self) -> isize {
-        self.hub.event_fd()
+        self.hub.event_fd(&self.world)
     }
 
     /// Does, on the calling thread, all that is due now. For tests whose clock stands still, in a

@@ -2,19 +2,30 @@
 
 use std::io;
 
+/// Something of the system's that a host can wait for: set or not, until it is told otherwise.
+pub trait Signal: Send + Sync {
+    /// Sets it. Never called while it is set.
+    fn set(&self);
+
+    /// Clears it. Never called while it is clear.
+    fn clear(&self);
+
+    /// What the host passes to the system: a descriptor, or a handle.
+    fn number(&self) -> isize;
+}
+
 /// A signal, and whether it is set.
-#[derive(Debug)]
 pub(super) struct Readiness {
-    signal: Signal,
+    signal: Box<dyn Signal>,
     shown: bool,
 }
 
 impl Readiness {
-    pub(super) fn new() -> io::Result<Readiness> {
-        Ok(Readiness {
-            signal: Signal::new()?,
+    pub(super) fn new(signal: Box<dyn Signal>) -> Readiness {
+        Readiness {
+            signal,
             shown: false,
-        })
+        }
     }
 
     /// Makes it readable or not.
@@ -33,19 +44,34 @@ impl Readiness {
     }
 }
 
+/// The descriptor that Unix systems have.
+///
+/// # Errors
+/// Out of descriptors; [`io::ErrorKind::Unsupported`] elsewhere than on Unix, where making one
+/// takes `unsafe` and is therefore the C ABI's business.
+pub fn signal() -> io::Result<Box<dyn Signal>> {
+    #[cfg(unix)]
+    return Ok(Box::new(Descriptor::new()?));
+    #[cfg(not(unix))]
+    return Err(io::ErrorKind::Unsupported.into());
+}
+
 /// An event counter of the kernel: level-triggered, one descriptor.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[derive(Debug)]
-struct Signal(std::os::fd::OwnedFd);
+struct Descriptor(std::os::fd::OwnedFd);
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-impl Signal {
-    fn new() -> io::Result<Signal> {
+impl Descriptor {
+    fn new() -> io::Result<Descriptor> {
         use rustix::event::{EventfdFlags, eventfd};
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
-        Ok(Signal(eventfd(0, flags)?))
+        Ok(Descriptor(eventfd(0, flags)?))
     }
+}
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl Signal for Descriptor {
     /// Makes it readable. It holds a count of at most 1, so this never blocks.
     fn set(&self) {
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
@@ -65,18 +91,21 @@ impl Signal {
 /// A pipe with a byte in it.
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 #[derive(Debug)]
-struct Signal {
+struct Descriptor {
     reader: std::io::PipeReader,
     writer: std::io::PipeWriter,
 }
 
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
-impl Signal {
-    fn new() -> io::Result<Signal> {
+impl Descriptor {
+    fn new() -> io::Result<Descriptor> {
         let (reader, writer) = std::io::pipe()?;
-        Ok(Signal { reader, writer })
+        Ok(Descriptor { reader, writer })
     }
+}
 
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+impl Signal for Descriptor {
     /// Makes it readable. It holds at most one byte, so this never blocks.
     fn set(&self) {
         use std::io::Write;
@@ -92,25 +121,5 @@ impl Signal {
     fn number(&self) -> isize {
         use std::os::fd::AsRawFd;
         self.reader.as_raw_fd() as isize
-    }
-}
-
-/// There is none: hosts use the timeout of `next_event`.
-#[cfg(not(unix))]
-#[derive(Debug)]
-struct Signal;
-
-#[cfg(not(unix))]
-impl Signal {
-    fn new() -> io::Result<Signal> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn set(&self) {}
-
-    fn clear(&self) {}
-
-    fn number(&self) -> isize {
-        -1
     }
 }
