@@ -12,6 +12,10 @@ fn main() {
         // Unloading code that a thread is still running ends the process: dlclose keeps it mapped.
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
+    if env::var("TARGET").is_ok_and(|target| target.ends_with("windows-gnu")) {
+        // The time of the build would make each one different.
+        println!("cargo:rustc-cdylib-link-arg=-Wl,--no-insert-timestamp");
+    }
     set("OE_TARGET", env::var("TARGET").ok());
     let lock = env::var("CARGO_MANIFEST_DIR")
         .ok()

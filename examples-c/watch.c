@@ -6,25 +6,22 @@
  *
  *     watch --endpoint http://127.0.0.1:8674 --on-pause 'echo pausing' /run/camera/snapshot.jpg
  *
- * POSIX. Build: see the Makefile beside this file.
+ * Build: see the Makefile beside this file; on Windows `gcc -DOE_SHARED watch.c -loe_process -o watch.exe` with MinGW-w64.
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include <oe_process.h>
 
-enum { MAX_IMAGE = 6291456, MAX_PATH = 4096 };
+#include "watch_platform.h"
+
+enum { MAX_IMAGE = 6291456, LONGEST_PATH = 4096, LONGEST_NAME = 1024 };
 
 typedef struct settings {
     const char *path, *endpoint, *ca_file, *on_warning, *on_pause, *state_file;
@@ -33,40 +30,22 @@ typedef struct settings {
     int replay, verbose;
 } settings;
 
-/* What the signal thread needs. The handles are plain numbers to the library: using one that is
+/* What the thread that stops the program needs. The handles are plain numbers to the library: using one that is
  * not there yet, or no longer, is an error status and nothing worse. */
 static atomic_int stopping;
 static _Atomic(oe_client *) the_client;
 static _Atomic(oe_context *) the_context;
 
-/* ---- stopping: signals go to one thread that waits for them, so no handler ever runs ---- */
-
-static void *wait_for_signal(void *signals)
+static void stop(void)
 {
-    int which = 0;
-    sigwait(signals, &which);
     atomic_store(&stopping, 1);
     oe_client_cancel(atomic_load(&the_client));
     oe_context_cancel(atomic_load(&the_context));
-    return NULL;
-}
-
-static int listen_for_signals(sigset_t *signals)
-{
-    pthread_t thread;
-    sigemptyset(signals);
-    sigaddset(signals, SIGINT);
-    sigaddset(signals, SIGTERM);
-    if (pthread_sigmask(SIG_BLOCK, signals, NULL) != 0) return -1;
-    if (pthread_create(&thread, NULL, wait_for_signal, signals) != 0) return -1;
-    return pthread_detach(thread);
 }
 
 static void nap(uint32_t ms)
 {
-    const struct timespec slice = { 0, 50 * 1000000L };
-    for (uint32_t slept = 0; slept < ms && !atomic_load(&stopping); slept += 50)
-        nanosleep(&slice, NULL);
+    for (uint32_t slept = 0; slept < ms && !atomic_load(&stopping); slept += 50) nap_slice();
 }
 
 /* ---- frames ---- */
@@ -75,59 +54,58 @@ typedef struct frame {
     uint8_t *bytes;
     size_t len;
     int64_t captured_unix_ms; /* 0: now */
+    char name[LONGEST_NAME];  /* within a folder */
 } frame;
 
-static int is_jpeg_name(const struct dirent *entry)
+typedef struct choice {
+    const char *folder, *last;
+    char *name; /* the best so far; empty at first */
+    int64_t modified_unix_ms;
+} choice;
+
+/* A replay takes the picture that comes after the last in the order of names. */
+static void take_if_next(void *state, const char *name)
 {
-    const char *dot = strrchr(entry->d_name, '.');
-    return entry->d_name[0] != '.' && dot &&
-           (!strcmp(dot, ".jpg") || !strcmp(dot, ".jpeg") || !strcmp(dot, ".JPG"));
+    choice *best = state;
+    if (strcmp(name, best->last) > 0 && (!best->name[0] || strcmp(name, best->name) < 0))
+        snprintf(best->name, LONGEST_NAME, "%s", name);
 }
 
-static int64_t modified_ms(const struct stat *info)
+/* A camera's folder: the newest. */
+static void take_if_newer(void *state, const char *name)
 {
-    return (int64_t)info->st_mtim.tv_sec * 1000 + info->st_mtim.tv_nsec / 1000000;
-}
-
-/* The newest picture of a folder, or with `replay` the n-th in the order of names. */
-static int pick_from_folder(const settings *set, size_t n, char *path, size_t cap)
-{
-    struct dirent **names = NULL;
-    int count = scandir(set->path, &names, is_jpeg_name, alphasort), found = -1;
-    int64_t newest = INT64_MIN;
-    char candidate[MAX_PATH];
-    for (int i = 0; i < count; i++) {
-        struct stat info;
-        snprintf(candidate, sizeof candidate, "%s/%s", set->path, names[i]->d_name);
-        int wanted = set->replay ? (size_t)i == n
-                                 : stat(candidate, &info) == 0 && modified_ms(&info) >= newest;
-        if (wanted) {
-            if (!set->replay) newest = modified_ms(&info);
-            snprintf(path, cap, "%s", candidate);
-            found = 0;
-        }
-        free(names[i]);
-    }
-    free(names);
-    return found;
+    choice *best = state;
+    char path[LONGEST_PATH];
+    file_info info;
+    snprintf(path, sizeof path, "%s/%s", best->folder, name);
+    if (look(path, &info) != 0 || (best->name[0] && info.modified_unix_ms < best->modified_unix_ms)) return;
+    best->modified_unix_ms = info.modified_unix_ms;
+    snprintf(best->name, LONGEST_NAME, "%s", name);
 }
 
 /* 0: a frame; 1: a replay has come to its end; -1: none at the moment. */
-static int grab(const settings *set, size_t n, frame *out)
+static int grab(const settings *set, const char *last, frame *out)
 {
-    char path[MAX_PATH];
-    struct stat info;
-    if (stat(set->path, &info) != 0) return -1;
-    if (!S_ISDIR(info.st_mode)) snprintf(path, sizeof path, "%s", set->path);
-    else if (pick_from_folder(set, n, path, sizeof path) != 0) return set->replay ? 1 : -1;
+    char path[LONGEST_PATH];
+    file_info info;
+    if (look(set->path, &info) != 0) return -1;
+    if (!info.is_folder) snprintf(path, sizeof path, "%s", set->path);
+    else {
+        choice best = { set->path, last, out->name, 0 };
+        out->name[0] = '\0';
+        each_jpeg(set->path, set->replay ? take_if_next : take_if_newer, &best);
+        if (!out->name[0]) return set->replay ? 1 : -1;
+        snprintf(path, sizeof path, "%s/%s", set->path, out->name);
+    }
 
-    FILE *file = fopen(path, "rb");
+    /* The time first: a picture that is replaced meanwhile is then newer than it says, never older. */
+    FILE *file = look(path, &info) == 0 ? fopen(path, "rb") : NULL;
     if (!file) return -1;
     /* One byte more than is allowed, so that the library sees that it is too much. */
     out->len = fread(out->bytes, 1, MAX_IMAGE + 1, file);
-    int bad = ferror(file) || fstat(fileno(file), &info) != 0;
+    int bad = ferror(file);
     fclose(file);
-    out->captured_unix_ms = set->replay || bad ? 0 : modified_ms(&info);
+    out->captured_unix_ms = set->replay ? 0 : info.modified_unix_ms;
     return bad || out->len == 0 ? -1 : 0;
 }
 
@@ -137,7 +115,7 @@ static void stamp(char *buf, size_t cap)
 {
     time_t now = time(NULL);
     struct tm local;
-    if (!localtime_r(&now, &local) || strftime(buf, cap, "%H:%M:%S", &local) == 0) buf[0] = '\0';
+    if (local_time(&now, &local) != 0 || strftime(buf, cap, "%H:%M:%S", &local) == 0) buf[0] = '\0';
 }
 
 static void show(const oe_result *r)
@@ -185,7 +163,7 @@ static void on_log(void *user_data, int32_t level, const char *text)
 /* The context in a file, replaced as a whole: a crash loses nothing that was saved before. */
 static void save(const settings *set, oe_context *context)
 {
-    char text[8193], temporary[MAX_PATH];
+    char text[8193], temporary[LONGEST_PATH];
     size_t needed = 0;
     if (!set->state_file || oe_context_save(context, text, sizeof text, &needed) != OE_OK) return;
     snprintf(temporary, sizeof temporary, "%s.new", set->state_file);
@@ -193,7 +171,7 @@ static void save(const settings *set, oe_context *context)
     if (!file) return;
     int bad = fwrite(text, 1, needed, file) != needed;
     bad |= fclose(file) != 0;
-    if (bad || rename(temporary, set->state_file) != 0) remove(temporary);
+    if (bad || replace_file(temporary, set->state_file) != 0) remove(temporary);
 }
 
 static oe_status restore(const settings *set, oe_client *client, oe_context **context)
@@ -249,10 +227,11 @@ static int recover(oe_client *client, oe_context *context, oe_status status)
 
 static int watch(const settings *set, oe_client *client, oe_context *context, frame *picture)
 {
-    for (size_t n = 0; !atomic_load(&stopping);) {
+    char last[LONGEST_NAME] = "";
+    while (!atomic_load(&stopping)) {
         oe_status status = oe_context_wait_due(context);
         if (status == OE_OK) {
-            int got = grab(set, n, picture);
+            int got = grab(set, last, picture);
             if (got == 1) return 0;
             if (got == -1) {
                 nap(1000);
@@ -263,7 +242,7 @@ static int watch(const settings *set, oe_client *client, oe_context *context, fr
                                         picture->captured_unix_ms, &result);
             save(set, context);
             if (status == OE_OK) {
-                n++;
+                memcpy(last, picture->name, sizeof last);
                 show(&result);
                 if (result.flags & OE_RESULT_WARNING_EDGE) run("warning", set->on_warning);
                 if (result.flags & OE_RESULT_PAUSE_EDGE) run("pause", set->on_pause);
@@ -337,12 +316,11 @@ static oe_status configure(const settings *set, oe_options *options)
 int main(int argc, char **argv)
 {
     settings set = { 0 };
-    sigset_t signals;
     int wrong = parse(argc, argv, &set);
     if (wrong) return wrong < 0 ? 0 : wrong;
 
-    frame picture = { malloc(MAX_IMAGE + 1), 0, 0 };
-    if (!picture.bytes || listen_for_signals(&signals) != 0) return 1;
+    frame picture = { .bytes = malloc(MAX_IMAGE + 1) };
+    if (!picture.bytes || listen_for_stop() != 0) return 1;
 
     oe_client *client = NULL;
     oe_context *context = NULL;

@@ -1,7 +1,7 @@
 //! One account, one connection pool: what all contexts of a key share.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub struct Client {
     sessions: Mutex<HashMap<u64, Weak<Session>>>,
     /// Shared with the monitors' threads, which outlive it by a moment.
     pub(crate) hub: Arc<Hub>,
-    next_id: AtomicU64,
+    next_id: AtomicUsize,
 }
 
 /// Why Create Context is called.
@@ -99,7 +99,7 @@ impl Client {
             in_flight: Mutex::default(),
             sessions: Mutex::default(),
             hub: Arc::default(),
-            next_id: AtomicU64::new(1),
+            next_id: AtomicUsize::new(1),
         }))
     }
 
@@ -321,7 +321,7 @@ impl Client {
     }
 
     pub(crate) fn new_id(&self) -> u64 {
-        self.next_id.fetch_add(1, Ordering::Relaxed)
+        self.next_id.fetch_add(1, Ordering::Relaxed) as u64
     }
 
     pub(crate) fn enlist(&self, id: u64, session: &Arc<Session>) {

@@ -1,8 +1,7 @@
 //! What a client has sent and what it may have been billed.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use crate::error::Status;
+use crate::sync::Mutex;
 use crate::transport::{Exchange, Sent};
 
 /// Counters of one client, from its start.
@@ -26,51 +25,36 @@ pub struct Usage {
     pub latched: Option<Status>,
 }
 
-/// The counters behind [`Usage`].
+/// The counters behind [`Usage`]. Under a lock, because not every processor that prints has atomic
+/// numbers of 64 bits.
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
-    processed: AtomicU64,
-    possibly_billed: AtomicU64,
-    failed: AtomicU64,
-    creates: AtomicU64,
-    bytes_sent: AtomicU64,
-    bytes_received: AtomicU64,
-}
+pub(crate) struct Counters(Mutex<Usage>);
 
 impl Counters {
     pub(crate) fn traffic(&self, exchange: &Exchange) {
-        self.bytes_sent
-            .fetch_add(exchange.bytes_sent, Ordering::Relaxed);
-        self.bytes_received
-            .fetch_add(exchange.bytes_received, Ordering::Relaxed);
+        let mut usage = self.0.lock();
+        usage.bytes_sent += exchange.bytes_sent;
+        usage.bytes_received += exchange.bytes_received;
     }
 
     pub(crate) fn created(&self) {
-        self.creates.fetch_add(1, Ordering::Relaxed);
+        self.0.lock().creates += 1;
     }
 
     pub(crate) fn processed(&self) {
-        self.processed.fetch_add(1, Ordering::Relaxed);
+        self.0.lock().processed += 1;
     }
 
     pub(crate) fn failed(&self, exchange: &Exchange) {
-        self.failed.fetch_add(1, Ordering::Relaxed);
+        let mut usage = self.0.lock();
+        usage.failed += 1;
         if exchange.sent == Sent::All && exchange.outcome.is_err() {
-            self.possibly_billed.fetch_add(1, Ordering::Relaxed);
+            usage.possibly_billed += 1;
         }
     }
 
+    /// What was counted; contexts and latch are not, here.
     pub(crate) fn read(&self) -> Usage {
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Usage {
-            contexts: 0,
-            processed: get(&self.processed),
-            possibly_billed: get(&self.possibly_billed),
-            failed: get(&self.failed),
-            creates: get(&self.creates),
-            bytes_sent: get(&self.bytes_sent),
-            bytes_received: get(&self.bytes_received),
-            latched: None,
-        }
+        *self.0.lock()
     }
 }

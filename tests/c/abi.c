@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifndef _WIN32
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 static uint8_t jpeg[1 << 20];
 static size_t jpeg_len;
@@ -161,6 +163,9 @@ static void wrong_arguments(oe_client *client, oe_context *context)
 
 static void forked(oe_client *client, oe_context *context)
 {
+#ifdef _WIN32
+    (void)client, (void)context; /* which has no fork */
+#else
     pid_t child = fork();
     if (child == 0) {
         uint32_t ms;
@@ -176,6 +181,7 @@ static void forked(oe_client *client, oe_context *context)
     int status = 1;
     waitpid(child, &status, 0);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+#endif
 }
 
 static void one_print(const char *url)

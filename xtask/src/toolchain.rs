@@ -18,15 +18,32 @@ const PACKAGES: &[(&str, &str)] = &[
 ];
 const RUSTC: &str = "1.96.0+dfsg1-1~deb12u2";
 
+fn folder() -> PathBuf {
+    root().join("target/toolchain").join(RUSTC)
+}
+
+/// The compiler, fetched if need be.
+pub fn rustc() -> Result<PathBuf, String> {
+    let rustc = folder().join("rustc");
+    if !rustc.exists() {
+        fetch(&folder())?;
+    }
+    Ok(rustc)
+}
+
+/// A file of the compiler's own sources.
+pub fn source(path: &str) -> Result<PathBuf, String> {
+    let sources = folder().join("unpacked/usr/src");
+    let found = files(&sources)?.into_iter().find(|each| each.is_dir());
+    found
+        .map(|each| each.join(path))
+        .ok_or_else(|| format!("{}: no sources", sources.display()))
+}
+
 /// `cargo`, set up to build the standard library too. Add `build` and what else it takes.
 pub fn cargo() -> Result<Command, String> {
-    let folder = root().join("target/toolchain").join(RUSTC);
-    let rustc = folder.join("rustc");
-    if !rustc.exists() {
-        fetch(&folder)?;
-    }
     let mut cargo = Command::new("cargo");
-    cargo.env("RUSTC", rustc);
+    cargo.env("RUSTC", rustc()?);
     // What builds a standard library is not stable; this opens it.
     cargo.env("RUSTC_BOOTSTRAP", "1");
     cargo.current_dir(root());

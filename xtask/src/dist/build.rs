@@ -1,11 +1,12 @@
-//! The library for a target: Debian's compiler with its standard library built anew, zig as the
-//! linker, which knows the symbols of every old C library.
+//! The library for a target: Debian's compiler with its standard library built anew.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{GLIBC, Target, folder};
+use super::folder;
+use super::target::{Linker, System, Target};
+use super::windows;
 use crate::command::output;
 use crate::generated::root;
 use crate::{archive, toolchain};
@@ -19,7 +20,8 @@ pub struct Built {
     pub archive: PathBuf,
 }
 
-fn zig() -> Result<PathBuf, String> {
+/// Where zig is, fetched if need be.
+pub fn zig() -> Result<PathBuf, String> {
     let place = root().join("target/toolchain/zig-0.15.2");
     if !place.join("bin/cargo-zigbuild").exists() {
         println!("  fetching {} ...", ZIG.join(" and "));
@@ -34,7 +36,7 @@ fn zig() -> Result<PathBuf, String> {
 }
 
 /// Paths of this machine must not be in what is given away.
-fn remap() -> String {
+fn flags(target: Target) -> String {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
     let mut flags = Vec::new();
@@ -46,34 +48,105 @@ fn remap() -> String {
     if let Some(home) = home {
         map(&home, "/cargo");
     }
+    if target.system == System::Musl {
+        // A shared library takes the C library of its host, not one of its own.
+        flags.push("-Ctarget-feature=-crt-static".to_owned());
+    }
     flags.join(" ")
+}
+
+/// `cargo build`, for this target.
+fn cargo(target: Target) -> Result<Command, String> {
+    let mut cargo = toolchain::cargo()?;
+    match target.linker {
+        Linker::Zig => {
+            let zig = zig()?;
+            let path = std::env::var("PATH").unwrap_or_default();
+            cargo.env("PATH", format!("{}:{path}", zig.join("bin").display()));
+            cargo.env("PYTHONPATH", &zig);
+            cargo.arg("zigbuild");
+        }
+        Linker::Gcc => {
+            let triple = target.triple.replace('-', "_").to_uppercase();
+            let gcc = format!("{}gcc", target.tools);
+            cargo.env(format!("CARGO_TARGET_{triple}_LINKER"), gcc);
+            cargo.arg("build");
+        }
+    }
+    cargo
+        .arg("--target")
+        .arg(match (target.linker, target.system) {
+            (Linker::Zig, System::Gnu(oldest)) => format!("{}.{oldest}", target.triple),
+            _ => target.triple.to_owned(),
+        });
+    cargo.env("RUSTFLAGS", flags(target));
+    cargo.env("CARGO_TARGET_DIR", folder().join("build"));
+    cargo.args(["--release", "--locked", "--quiet", toolchain::BUILD_STD]);
+    Ok(cargo)
+}
+
+/// What registers the unwinder's tables on 32-bit Windows. rustup brings these objects with the
+/// target's standard library; here they are compiled from Debian's copy of the same sources.
+fn startup_objects(triple: &str) -> Result<(), String> {
+    let rustc = toolchain::rustc()?;
+    let mut print = Command::new(&rustc);
+    let sysroot = output("rustc", "rustup", print.args(["--print", "sysroot"]))?;
+    let sysroot = Path::new(sysroot.trim());
+    let to = sysroot.join("lib/rustlib").join(triple).join("lib");
+    fs::create_dir_all(&to).map_err(|why| why.to_string())?;
+    for name in ["rsbegin", "rsend"] {
+        let source = format!("library/rtstartup/{name}.rs");
+        let mut compile = Command::new(&rustc);
+        compile.env("RUSTC_BOOTSTRAP", "1");
+        compile.args(["--crate-type", "rlib", "--emit", "obj", "--target", triple]);
+        compile.arg("-o").arg(to.join(format!("{name}.o")));
+        compile.arg(toolchain::source(&source)?);
+        output(&source, "rustup", &mut compile)?;
+    }
+    Ok(())
 }
 
 /// Builds both.
 pub fn library(target: Target) -> Result<Built, String> {
-    let zig = zig()?;
-    let mut cargo = toolchain::cargo()?;
-    let path = std::env::var("PATH").unwrap_or_default();
-    cargo.env("PATH", format!("{}:{path}", zig.join("bin").display()));
-    cargo.env("PYTHONPATH", &zig);
-    cargo.env("RUSTFLAGS", remap());
-    cargo.env("CARGO_TARGET_DIR", folder().join("build"));
-    cargo.args(["zigbuild", "--release", "--locked", "--quiet"]);
-    cargo.args(["--package", "oe-process", toolchain::BUILD_STD]);
-    cargo.args(["--target", &format!("{}.{GLIBC}", target.triple)]);
-    output("cargo zigbuild", "rustup", &mut cargo)?;
+    let mut cargo = cargo(target)?;
+    cargo.args(["--package", "oe-process"]);
+    output("cargo build", &target.hint(), &mut cargo)?;
     let release = folder().join("build").join(target.triple).join("release");
     let parts = folder().join("parts").join(target.name);
     fs::create_dir_all(&parts).map_err(|why| why.to_string())?;
+    let name = match target.is_windows() {
+        true => "oe_process.dll",
+        false => "liboe_process.so",
+    };
     let built = Built {
-        shared: parts.join("liboe_process.so"),
+        shared: parts.join(name),
         archive: parts.join("liboe_process.a"),
     };
     let mut strip = Command::new(format!("{}strip", target.tools));
-    strip.arg("-o").arg(&built.shared);
-    let hint = format!("apt-get install {}", target.package);
-    output("strip", &hint, strip.arg(release.join("liboe_process.so")))?;
+    strip.arg("-o").arg(&built.shared).arg(release.join(name));
+    output("strip", &target.hint(), &mut strip)?;
     let from = release.join("liboe_process.a");
-    archive::reduce(&from, &built.archive, target.tools)?;
+    match target.is_windows() {
+        true => windows::archive(target, &from, &built.archive)?,
+        false => archive::reduce(&from, &built.archive, target.tools)?,
+    }
     Ok(built)
+}
+
+/// Builds the service for a target and gives the program, stripped.
+pub fn server(target: Target) -> Result<PathBuf, String> {
+    let mut cargo = cargo(target)?;
+    cargo.args(["--package", "oe-process-server"]);
+    output("cargo build", &target.hint(), &mut cargo)?;
+    let release = folder().join("build").join(target.triple).join("release");
+    let to = folder().join("parts").join(target.name);
+    fs::create_dir_all(&to).map_err(|why| why.to_string())?;
+    let to = to.join("oe-process-server");
+    let mut strip = Command::new(format!("{}strip", target.tools));
+    strip
+        .arg("-o")
+        .arg(&to)
+        .arg(release.join("oe-process-server"));
+    output("strip", &target.hint(), &mut strip)?;
+    Ok(to)
 }

@@ -1,59 +1,181 @@
 //! What must be true of a library before it is packed.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::package::VERSION;
-use super::{GLIBC, Target};
+use super::target::{System, Target};
 use crate::command::output;
 use crate::generated::{read, root};
 
 /// Bytes that the stripped library may have, and the static one.
-const MOST: [u64; 2] = [2_200_000, 4_000_000];
+const MOST: [u64; 2] = [2_400_000, 4_000_000];
 
-/// Exports, SONAME, the C library that it needs, size, and no path of this machine.
-pub fn staged(target: Target, staged: &Path) -> Result<(), String> {
-    let lib = staged.join("lib");
-    let shared = lib.join(format!("liboe_process.so.{VERSION}"));
-    let fixed = lib.join("liboe_process.a");
-    let tool = |name: &str, arguments: &[&str], file: &Path| {
-        let mut command = Command::new(format!("{}{name}", target.tools));
-        let hint = format!("apt-get install {}", target.package);
-        output(name, &hint, command.args(arguments).arg(file))
-    };
-    let wanted = read("tests/abi/symbols.txt")?;
-    for (file, arguments) in [
-        (&shared, ["-D", "--defined-only"]),
-        (&fixed, ["-g", "--defined-only"]),
-    ] {
-        let symbols = tool("nm", &arguments, file)?;
-        let names: Vec<&str> = symbols
+/// What a shared library may ask for: parts of the C library, and on MIPS the unwinder of gcc.
+const NEEDED: &[&str] = &[
+    "libc.so",
+    "libpthread.so",
+    "libdl.so",
+    "libm.so",
+    "ld-linux",
+    "ld.so.1",
+    "libgcc_s.so.1",
+];
+
+/// The DLLs that every Windows since 8 has.
+const DLLS: &[&str] = &[
+    "kernel32.dll",
+    "ntdll.dll",
+    "msvcrt.dll",
+    "advapi32.dll",
+    "ws2_32.dll",
+    "userenv.dll",
+    "bcrypt.dll",
+    "bcryptprimitives.dll",
+    "crypt32.dll",
+    "api-ms-win-core-synch-l1-2-0.dll",
+];
+
+/// A staged tree that is looked at.
+struct Staged<'a> {
+    target: Target,
+    folder: &'a Path,
+}
+
+/// Exports, what is needed at run time, size, licences, and no path of this machine.
+pub fn staged(target: Target, folder: &Path) -> Result<(), String> {
+    let staged = Staged { target, folder };
+    match target.is_windows() {
+        true => staged.dll()?,
+        false => staged.shared_object()?,
+    }
+    staged.sizes()?;
+    for file in ["LICENSE-MIT", "LICENSE-APACHE", "third-party-notices.txt"] {
+        let path = folder.join("share/doc/oe-process").join(file);
+        if !path.exists() {
+            return Err(format!("{} is missing", path.display()));
+        }
+    }
+    no_paths(folder)
+}
+
+impl Staged<'_> {
+    fn shared(&self) -> PathBuf {
+        match self.target.is_windows() {
+            true => self.folder.join("bin/oe_process.dll"),
+            false => self.folder.join(format!("lib/liboe_process.so.{VERSION}")),
+        }
+    }
+
+    fn archive(&self) -> PathBuf {
+        self.folder.join("lib/liboe_process.a")
+    }
+
+    fn tool(&self, name: &str, arguments: &[&str], file: &Path) -> Result<String, String> {
+        let mut command = Command::new(format!("{}{name}", self.target.tools));
+        command.args(arguments).arg(file);
+        output(name, &self.target.hint(), &mut command)
+    }
+
+    fn exports(&self, file: &Path, names: &[&str]) -> Result<(), String> {
+        match names == read("tests/abi/symbols.txt")?.lines().collect::<Vec<_>>() {
+            true => Ok(()),
+            false => Err(format!("{}: exports {names:?}", file.display())),
+        }
+    }
+
+    fn shared_object(&self) -> Result<(), String> {
+        let shared = self.shared();
+        for (file, arguments) in [
+            (&shared, ["-D", "--defined-only"]),
+            (&self.archive(), ["-g", "--defined-only"]),
+        ] {
+            let symbols = self.tool("nm", &arguments, file)?;
+            let names: Vec<&str> = symbols
+                .lines()
+                .filter_map(|line| line.split(' ').nth(2))
+                .collect();
+            self.exports(file, &names)?;
+        }
+        let dynamic = self.tool("readelf", &["-d", "-W"], &shared)?;
+        let lacks = |what: &str| !dynamic.contains(what);
+        if lacks("[liboe_process.so.0]") || lacks("NODELETE") {
+            return Err(format!("{}\n{dynamic}", shared.display()));
+        }
+        for line in dynamic.lines().filter(|line| line.contains("(NEEDED)")) {
+            if !NEEDED.iter().any(|name| line.contains(&format!("[{name}"))) {
+                return Err(format!("{}: {line}", shared.display()));
+            }
+        }
+        let newest = newest_glibc(&self.tool("readelf", &["-V", "-W"], &shared)?);
+        let allowed = match self.target.system {
+            System::Gnu(oldest) => version(oldest),
+            System::Musl | System::Windows => Vec::new(),
+        };
+        println!("  needs glibc {newest:?}");
+        match newest <= allowed {
+            true => Ok(()),
+            false => Err(format!("{}: needs glibc {newest:?}", shared.display())),
+        }
+    }
+
+    fn dll(&self) -> Result<(), String> {
+        let shared = self.shared();
+        let text = self.tool("objdump", &["-p"], &shared)?;
+        // "[   0] +base[   1] 0000 oe_build_info", after the head of the table of names.
+        let (_, table) = text
+            .split_once("[Ordinal/Name Pointer] Table")
+            .ok_or_else(|| format!("{}: exports nothing", shared.display()))?;
+        let names: Vec<&str> = table
             .lines()
-            .filter_map(|line| line.split(' ').nth(2))
+            .skip(1)
+            .take_while(|line| line.trim_start().starts_with('['))
+            .filter_map(|line| line.split_whitespace().last())
             .collect();
-        if names != wanted.lines().collect::<Vec<_>>() {
-            return Err(format!("{}: exports {names:?}", file.display()));
+        self.exports(&shared, &names)?;
+        for line in text.lines() {
+            let Some(name) = line.trim().strip_prefix("DLL Name: ") else {
+                continue;
+            };
+            if !DLLS.contains(&name.to_lowercase().as_str()) {
+                return Err(format!("{}: needs {name}", shared.display()));
+            }
         }
+        Ok(())
     }
-    let dynamic = tool("readelf", &["-d", "-W"], &shared)?;
-    if !dynamic.contains("[liboe_process.so.0]") || !dynamic.contains("NODELETE") {
-        return Err(format!("{}\n{dynamic}", shared.display()));
-    }
-    let newest = newest_glibc(&tool("readelf", &["-V", "-W"], &shared)?);
-    if newest > version(GLIBC) {
-        return Err(format!("{}: needs glibc {newest:?}", shared.display()));
-    }
-    for (file, most) in [(&shared, MOST[0]), (&fixed, MOST[1])] {
-        let bytes = fs::read(file).map_err(|why| format!("{}: {why}", file.display()))?;
-        println!("  {}: {} bytes", file.display(), bytes.len());
-        if bytes.len() as u64 > most {
-            return Err(format!("{}: over {most} bytes", file.display()));
+
+    fn sizes(&self) -> Result<(), String> {
+        for (file, most) in [(self.shared(), MOST[0]), (self.archive(), MOST[1])] {
+            let len = fs::metadata(&file)
+                .map_err(|why| format!("{}: {why}", file.display()))?
+                .len();
+            println!("  {}: {len} bytes", file.display());
+            if len > most {
+                return Err(format!("{}: over {most} bytes", file.display()));
+            }
         }
-        for path in [root(), std::env::home_dir().unwrap_or_default()] {
-            let path = path.to_string_lossy().into_owned() + "/";
-            if path.len() > 2 && holds(&bytes, path.as_bytes()) {
-                return Err(format!("{}: {path} is in it", file.display()));
+        Ok(())
+    }
+}
+
+/// No file of a tree holds a path of this machine.
+pub fn no_paths(folder: &Path) -> Result<(), String> {
+    let entries = fs::read_dir(folder).map_err(|why| format!("{}: {why}", folder.display()))?;
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_symlink() {
+            continue;
+        }
+        if path.is_dir() {
+            no_paths(&path)?;
+            continue;
+        }
+        let bytes = fs::read(&path).map_err(|why| format!("{}: {why}", path.display()))?;
+        for here in [root(), std::env::home_dir().unwrap_or_default()] {
+            let here = here.to_string_lossy().into_owned() + "/";
+            if here.len() > 2 && holds(&bytes, here.as_bytes()) {
+                return Err(format!("{}: {here} is in it", path.display()));
             }
         }
     }

@@ -14,7 +14,7 @@ if(NOT TARGET oe_process::static)
   set_target_properties(oe_process::static PROPERTIES
     IMPORTED_LOCATION "${_oe_process_prefix}/lib/liboe_process.a"
     INTERFACE_INCLUDE_DIRECTORIES "${_oe_process_prefix}/include"
-    INTERFACE_LINK_LIBRARIES "pthread;dl;m")
+    INTERFACE_LINK_LIBRARIES "@CMAKE_LIBRARIES@")
 endif()
 
 unset(_oe_process_prefix)

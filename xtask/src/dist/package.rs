@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::build::Built;
-use super::{Target, folder, sbom};
+use super::target::Target;
+use super::{folder, sbom, windows};
 use crate::command::output;
 use crate::generated::{read, root};
 
@@ -56,9 +57,8 @@ pub fn stage(target: Target, built: &Built) -> Result<PathBuf, String> {
         fs::copy(root().join(from), &to).map_err(failed(&root().join(from)))?;
     }
     for (name, under) in TEMPLATES {
-        let text = read(&format!("xtask/src/dist/{name}"))?.replace("@VERSION@", VERSION);
         let to = place(under)?.join(name);
-        fs::write(&to, text).map_err(failed(&to))?;
+        fs::write(&to, filled(target, name)?).map_err(failed(&to))?;
     }
     let examples = place("share/oe-process/examples-c")?;
     let here = root().join("examples-c");
@@ -71,18 +71,41 @@ pub fn stage(target: Target, built: &Built) -> Result<PathBuf, String> {
     let sbom = place("share/oe-process")?.join("sbom.cdx.json");
     fs::write(&sbom, sbom::of(target)?).map_err(failed(&sbom))?;
     let lib = place("lib")?;
+    fs::copy(&built.archive, lib.join("liboe_process.a")).map_err(failed(&built.archive))?;
+    if target.is_windows() {
+        let dll = place("bin")?.join("oe_process.dll");
+        fs::copy(&built.shared, &dll).map_err(failed(&built.shared))?;
+        windows::imports(target, &lib)?;
+        return Ok(staged);
+    }
     // The real file, the name that programs ask for, the name that linkers look for.
     let real = format!("liboe_process.so.{VERSION}");
     fs::copy(&built.shared, lib.join(&real)).map_err(failed(&built.shared))?;
     let soname = "liboe_process.so.0";
     symlink(&real, lib.join(soname)).map_err(failed(&lib))?;
     symlink(soname, lib.join("liboe_process.so")).map_err(failed(&lib))?;
-    fs::copy(&built.archive, lib.join("liboe_process.a")).map_err(failed(&built.archive))?;
     Ok(staged)
 }
 
+/// A template with what it leaves open.
+fn filled(target: Target, name: &str) -> Result<String, String> {
+    let source = match (name, target.is_windows()) {
+        ("oe_process-config.cmake", true) => "oe_process-config-windows.cmake",
+        _ => name,
+    };
+    let libraries = target.libraries();
+    let for_cmake = libraries.replace("-l", "").replace(' ', ";");
+    Ok(read(&format!("xtask/src/dist/{source}"))?
+        .replace("@VERSION@", VERSION)
+        .replace("@LIBRARIES@", libraries)
+        .replace("@CMAKE_LIBRARIES@", &for_cmake))
+}
+
 /// Packs it: no times, no owners, names in order.
-pub fn pack(staged: &Path) -> Result<PathBuf, String> {
+pub fn pack(target: Target, staged: &Path) -> Result<PathBuf, String> {
+    if target.is_windows() {
+        return windows::pack(staged);
+    }
     let name = staged.file_name().unwrap_or_default().to_string_lossy();
     let archive = folder().join(format!("{name}.tar.gz"));
     let mut tar = Command::new("tar");
@@ -99,7 +122,9 @@ pub fn pack(staged: &Path) -> Result<PathBuf, String> {
 pub fn sums() -> Result<(), String> {
     let entries = fs::read_dir(folder()).map_err(failed(&folder()))?.flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut names: Vec<String> = names.filter(|name| name.ends_with(".tar.gz")).collect();
+    let given = [".tar.gz", ".zip", ".deb", ".whl", ".tgz"];
+    let is_given = |name: &String| given.iter().any(|end| name.ends_with(end));
+    let mut names: Vec<String> = names.filter(is_given).collect();
     names.sort();
     let mut sha256sum = Command::new("sha256sum");
     sha256sum.args(&names).current_dir(folder());

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::Target;
 use super::package::VERSION;
+use super::target::Target;
 use crate::notices;
 
 /// The document for a target.

@@ -1,0 +1,171 @@
+//! The machines that the library is given away for.
+
+/// What a target's C library is, which decides what its files are called and how they are tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum System {
+    /// glibc, from this version on.
+    Gnu(&'static str),
+    /// musl: Alpine, OpenWrt and the like.
+    Musl,
+    /// Windows, by MinGW-w64 and its msvcrt.
+    Windows,
+}
+
+/// What links a target's library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linker {
+    /// zig, which knows the symbols of every old glibc.
+    Zig,
+    /// The target's gcc.
+    Gcc,
+}
+
+/// How a target's programs run here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runner {
+    /// As they are.
+    Native,
+    /// Under qemu's user emulation of this processor.
+    Qemu(&'static str),
+    /// Under Wine.
+    Wine,
+    /// Not at all: built and looked at, no more.
+    None,
+}
+
+/// A machine that the library is given away for.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// In the archive's name.
+    pub name: &'static str,
+    /// What rustc calls it.
+    pub triple: &'static str,
+    /// Its C library.
+    pub system: System,
+    /// What links it.
+    pub linker: Linker,
+    /// How it is tested.
+    pub runner: Runner,
+    /// What its binutils begin with.
+    pub tools: &'static str,
+    /// The packages with its binutils and its compiler.
+    pub packages: &'static str,
+}
+
+/// The oldest glibc that most Linux targets run with: that of CentOS 7 and of board images from
+/// 2014 on.
+const OLD: System = System::Gnu("2.17");
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "x86_64-linux-gnu",
+        triple: "x86_64-unknown-linux-gnu",
+        system: OLD,
+        linker: Linker::Zig,
+        runner: Runner::Native,
+        tools: "x86_64-linux-gnu-",
+        packages: "gcc",
+    },
+    Target {
+        name: "aarch64-linux-gnu",
+        triple: "aarch64-unknown-linux-gnu",
+        system: OLD,
+        linker: Linker::Zig,
+        runner: Runner::Qemu("aarch64"),
+        tools: "aarch64-linux-gnu-",
+        packages: "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
+    },
+    Target {
+        name: "armv7-linux-gnueabihf",
+        triple: "armv7-unknown-linux-gnueabihf",
+        system: OLD,
+        linker: Linker::Zig,
+        runner: Runner::Qemu("arm"),
+        tools: "arm-linux-gnueabihf-",
+        packages: "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross",
+    },
+    Target {
+        name: "mipsel-linux-gnu",
+        triple: "mipsel-unknown-linux-gnu",
+        system: System::Gnu("2.36"),
+        linker: Linker::Gcc,
+        runner: Runner::Qemu("mipsel"),
+        tools: "mipsel-linux-gnu-",
+        packages: "gcc-mipsel-linux-gnu libc6-dev-mipsel-cross",
+    },
+    Target {
+        name: "x86_64-linux-musl",
+        triple: "x86_64-unknown-linux-musl",
+        system: System::Musl,
+        linker: Linker::Zig,
+        runner: Runner::Native,
+        tools: "x86_64-linux-gnu-",
+        packages: "gcc musl-tools",
+    },
+    Target {
+        name: "aarch64-linux-musl",
+        triple: "aarch64-unknown-linux-musl",
+        system: System::Musl,
+        linker: Linker::Zig,
+        runner: Runner::Qemu("aarch64"),
+        tools: "aarch64-linux-gnu-",
+        packages: "gcc-aarch64-linux-gnu",
+    },
+    Target {
+        name: "x86_64-windows",
+        triple: "x86_64-pc-windows-gnu",
+        system: System::Windows,
+        linker: Linker::Gcc,
+        runner: Runner::Wine,
+        tools: "x86_64-w64-mingw32-",
+        packages: "gcc-mingw-w64-x86-64",
+    },
+    Target {
+        name: "i686-windows",
+        triple: "i686-pc-windows-gnu",
+        system: System::Windows,
+        linker: Linker::Gcc,
+        runner: Runner::None,
+        tools: "i686-w64-mingw32-",
+        packages: "gcc-mingw-w64-i686",
+    },
+];
+
+impl Target {
+    /// What installs its tools.
+    pub fn hint(self) -> String {
+        format!("apt-get install {}", self.packages)
+    }
+
+    /// Whether it is a DLL that is given away.
+    pub fn is_windows(self) -> bool {
+        self.system == System::Windows
+    }
+
+    /// What a program that links the static library has to link besides.
+    pub fn libraries(self) -> &'static str {
+        match self.system {
+            System::Gnu(_) => "-lpthread -ldl -lm",
+            System::Musl => "-lgcc_eh",
+            System::Windows => {
+                "-lws2_32 -luserenv -lntdll -lbcrypt -lcrypt32 -ladvapi32 -lsynchronization"
+            }
+        }
+    }
+}
+
+/// Those with these names; all, when none is named.
+pub fn named(names: &[&str]) -> Result<Vec<Target>, String> {
+    let known = |name: &&str| {
+        let found = TARGETS.iter().find(|target| target.name == *name);
+        found.copied().ok_or_else(|| {
+            let all: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+            format!("{name}: not one of {}", all.join(", "))
+        })
+    };
+    match names {
+        [] => Ok(TARGETS.to_vec()),
+        names => names.iter().map(known).collect(),
+    }
+}
