@@ -42,6 +42,19 @@ pub fn reduce(from: &Path, to: &Path, tools: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The name by which two static libraries from Rust get in each other's way, and what it becomes.
+pub const PERSONALITY: &str = "rust_eh_personality=oe_process_eh_personality";
+
+/// Makes `to` from `from` where [`reduce`] cannot: its objects as they are, without debug
+/// information and bitcode, and with a personality of their own. MIPS's linker cannot allot the
+/// entries of the global offset table any more once the sections were joined.
+pub fn rename(from: &Path, to: &Path, tools: &str) -> Result<(), String> {
+    let mut objcopy = Command::new(format!("{tools}objcopy"));
+    objcopy.args(["-D", "--strip-debug", "-R", ".llvmbc", "-R", ".llvmcmd"]);
+    objcopy.args(["--redefine-sym", PERSONALITY]);
+    output("objcopy", BINUTILS, objcopy.arg(from).arg(to)).map(drop)
+}
+
 /// The same for the library of a release build of this machine.
 pub fn run(to: &str) -> Result<(), String> {
     let mut cargo = Command::new("cargo");

@@ -32,6 +32,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   bench [--short] [ONE]  what a call costs against libcurl and others; needs valgrind, strace and the peers' libraries
   notices [--check]  write docs/third-party-notices.txt, or compare it with what would be written
   dist [TARGET...]   archives in target/dist; fetches a compiler, zig and the rest into target/toolchain
+  deb TARGET...      Debian packages from these archives' parts, and of the service; needs lintian
   install [TARGET...] the C tests with what is in these archives, natively or under qemu; pkg-config, CMake
   archive FILE       the static library with no global names but the header's
   abi [--check]      write tests/abi/oe_process.abi, or compare the library with it; needs abigail-tools
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         ["notices"] => notices::run(false),
         ["notices", "--check"] => notices::run(true),
         ["dist", targets @ ..] => dist::run(targets),
+        ["deb", targets @ ..] => dist::debian(targets),
         ["install", targets @ ..] => dist::install(targets),
         ["archive", file] => archive::run(file),
         ["abi"] => abi::run(false),

@@ -8,7 +8,7 @@ use super::folder;
 use super::target::{Linker, System, Target};
 use super::windows;
 use crate::command::output;
-use crate::generated::root;
+use crate::generated::{read, root};
 use crate::{archive, toolchain};
 
 /// From PyPI, with their versions: another linker may write other bytes.
@@ -73,6 +73,9 @@ fn cargo(target: Target) -> Result<Command, String> {
             cargo.arg("build");
         }
     }
+    if target.triple == "i686-pc-windows-gnu" {
+        startup_objects(target.triple)?;
+    }
     cargo
         .arg("--target")
         .arg(match (target.linker, target.system) {
@@ -106,6 +109,26 @@ fn startup_objects(triple: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The shared library from the static one, with the header's functions and nothing else. Where ring
+/// has no assembly for a processor, it has functions in Rust with C names, which a `cdylib` exports.
+fn relink(target: Target, archive: &Path) -> Result<PathBuf, String> {
+    let to = archive.with_file_name("liboe_process.linked.so");
+    let script = archive.with_file_name("exports.map");
+    let exports = read("tests/abi/symbols.txt")?.replace('\n', ";");
+    let text = format!("{{ global: {exports} local: *; }};\n");
+    fs::write(&script, text).map_err(|why| format!("{}: {why}", script.display()))?;
+    let mut gcc = Command::new(format!("{}gcc", target.tools));
+    gcc.args(["-shared", "-static-libgcc", "-Wl,--gc-sections"]);
+    gcc.arg("-Wl,-soname,liboe_process.so.0,-z,nodelete,-z,now,-z,relro");
+    gcc.arg(format!("-Wl,--version-script={}", script.display()));
+    for name in exports.split(';').filter(|name| !name.is_empty()) {
+        gcc.arg(format!("-Wl,-u,{name}"));
+    }
+    gcc.arg(archive).args(target.libraries().split(' '));
+    output("gcc", &target.hint(), gcc.arg("-o").arg(&to))?;
+    Ok(to)
+}
+
 /// Builds both.
 pub fn library(target: Target) -> Result<Built, String> {
     let mut cargo = cargo(target)?;
@@ -122,14 +145,19 @@ pub fn library(target: Target) -> Result<Built, String> {
         shared: parts.join(name),
         archive: parts.join("liboe_process.a"),
     };
-    let mut strip = Command::new(format!("{}strip", target.tools));
-    strip.arg("-o").arg(&built.shared).arg(release.join(name));
-    output("strip", &target.hint(), &mut strip)?;
     let from = release.join("liboe_process.a");
-    match target.is_windows() {
-        true => windows::archive(target, &from, &built.archive)?,
-        false => archive::reduce(&from, &built.archive, target.tools)?,
+    let mut linked = release.join(name);
+    match (target.is_windows(), target.joins()) {
+        (true, _) => windows::static_library(target, &from, &built.archive)?,
+        (false, true) => archive::reduce(&from, &built.archive, target.tools)?,
+        (false, false) => {
+            archive::rename(&from, &built.archive, target.tools)?;
+            linked = relink(target, &built.archive)?;
+        }
     }
+    let mut strip = Command::new(format!("{}strip", target.tools));
+    strip.arg("-o").arg(&built.shared).arg(linked);
+    output("strip", &target.hint(), &mut strip)?;
     Ok(built)
 }
 

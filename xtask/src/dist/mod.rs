@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod debian;
 mod install;
 mod package;
 mod sbom;
@@ -38,4 +39,13 @@ pub fn install(names: &[&str]) -> Result<(), String> {
         install::run(target)?;
     }
     Ok(())
+}
+
+/// Makes Debian packages from what `dist` built.
+pub fn debian(names: &[&str]) -> Result<(), String> {
+    for target in named(names)? {
+        println!("{} ...", target.name);
+        debian::run(target)?;
+    }
+    package::sums()
 }

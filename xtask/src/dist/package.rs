@@ -58,7 +58,7 @@ pub fn stage(target: Target, built: &Built) -> Result<PathBuf, String> {
     }
     for (name, under) in TEMPLATES {
         let to = place(under)?.join(name);
-        fs::write(&to, filled(target, name)?).map_err(failed(&to))?;
+        fs::write(&to, filled(target, name, &Place::ARCHIVE)?).map_err(failed(&to))?;
     }
     let examples = place("share/oe-process/examples-c")?;
     let here = root().join("examples-c");
@@ -87,16 +87,49 @@ pub fn stage(target: Target, built: &Built) -> Result<PathBuf, String> {
     Ok(staged)
 }
 
+/// Where what is installed finds the rest of it.
+pub struct Place {
+    prefix: &'static str,
+    libdir: String,
+    /// From the folder of libraries to where `include` is.
+    up: &'static str,
+}
+
+impl Place {
+    /// Anywhere: everything is relative to where it was unpacked.
+    const ARCHIVE: Place = Place {
+        prefix: "${pcfiledir}/../..",
+        libdir: String::new(),
+        up: "..",
+    };
+
+    /// Debian's folders, with one for each architecture's libraries.
+    pub fn debian(libdir: &str) -> Place {
+        Place {
+            prefix: "/usr",
+            libdir: libdir.to_owned(),
+            up: "../..",
+        }
+    }
+}
+
 /// A template with what it leaves open.
-fn filled(target: Target, name: &str) -> Result<String, String> {
+pub fn filled(target: Target, name: &str, place: &Place) -> Result<String, String> {
     let source = match (name, target.is_windows()) {
         ("oe_process-config.cmake", true) => "oe_process-config-windows.cmake",
         _ => name,
     };
     let libraries = target.libraries();
     let for_cmake = libraries.replace("-l", "").replace(' ', ";");
+    let libdir = match place.libdir.as_str() {
+        "" => "${prefix}/lib",
+        libdir => libdir,
+    };
     Ok(read(&format!("xtask/src/dist/{source}"))?
         .replace("@VERSION@", VERSION)
+        .replace("@PREFIX@", place.prefix)
+        .replace("@LIBDIR@", libdir)
+        .replace("@UP@", place.up)
         .replace("@LIBRARIES@", libraries)
         .replace("@CMAKE_LIBRARIES@", &for_cmake))
 }

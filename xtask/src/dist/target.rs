@@ -88,7 +88,7 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "mipsel-linux-gnu",
         triple: "mipsel-unknown-linux-gnu",
-        system: System::Gnu("2.36"),
+        system: System::Gnu("2.35"),
         linker: Linker::Gcc,
         runner: Runner::Qemu("mipsel"),
         tools: "mipsel-linux-gnu-",
@@ -141,6 +141,11 @@ impl Target {
     /// Whether it is a DLL that is given away.
     pub fn is_windows(self) -> bool {
         self.system == System::Windows
+    }
+
+    /// Whether the objects of its static library can be joined into one.
+    pub fn joins(self) -> bool {
+        !self.is_windows() && !self.triple.starts_with("mips")
     }
 
     /// What a program that links the static library has to link besides.

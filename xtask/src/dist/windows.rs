@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::folder;
 use super::target::Target;
+use crate::archive;
 use crate::command::output;
 use crate::generated::read;
 
@@ -35,7 +36,7 @@ fn import_library(target: Target, def: &Path, to: &Path) -> Result<(), String> {
 ///
 /// It is not joined to one object as it is elsewhere: what `ld -r` makes of the sections of COFF
 /// links, and crashes.
-pub fn archive(target: Target, from: &Path, to: &Path) -> Result<(), String> {
+pub fn static_library(target: Target, from: &Path, to: &Path) -> Result<(), String> {
     let tool = |name: &str| Command::new(format!("{}{name}", target.tools));
     let hint = target.hint();
     let code = to.with_file_name("code.a");
@@ -57,18 +58,15 @@ pub fn archive(target: Target, from: &Path, to: &Path) -> Result<(), String> {
         .arg(&code)
         .arg(format!("@{}", delete.display()));
     output("ar d", &hint, &mut ar)?;
-    let mut objcopy = tool("objcopy");
-    objcopy.args(["-D", "--strip-debug", "-R", ".llvmbc", "-R", ".llvmcmd"]);
-    let personality = "rust_eh_personality=oe_process_eh_personality";
-    objcopy.args(["--redefine-sym", personality]).arg(&code);
-    output("objcopy", &hint, &mut objcopy)?;
+    let renamed = to.with_file_name("renamed.a");
+    archive::rename(&code, &renamed, target.tools)?;
     fs::write(&def, MISSING).map_err(failed)?;
     import_library(target, &def, &missing)?;
     drop(fs::remove_file(to));
     let script = format!(
         "CREATE {}\nADDLIB {}\nADDLIB {}\nSAVE\nEND\n",
         to.display(),
-        code.display(),
+        renamed.display(),
         missing.display()
     );
     let mut ar = tool("ar");
@@ -77,7 +75,7 @@ pub fn archive(target: Target, from: &Path, to: &Path) -> Result<(), String> {
     fs::write(&file, script).map_err(failed)?;
     ar.stdin(fs::File::open(&file).map_err(failed)?);
     output("ar -M", &hint, &mut ar)?;
-    for left in [&code, &missing, &def, &delete, &file] {
+    for left in [&code, &renamed, &missing, &def, &delete, &file] {
         fs::remove_file(left).map_err(failed)?;
     }
     Ok(())
