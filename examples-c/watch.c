@@ -9,6 +9,7 @@
  * Build: see the Makefile beside this file; on Windows `gcc -DOE_SHARED watch.c -loe_process -o watch.exe` with MinGW-w64.
  */
 #define _POSIX_C_SOURCE 200809L
+#define _FILE_OFFSET_BITS 64 /* or a 32-bit program cannot list the folders of a large disk */
 
 #include <inttypes.h>
 #include <stdatomic.h>

@@ -159,7 +159,11 @@ impl Staged<'_> {
     }
 
     fn sizes(&self) -> Result<(), String> {
-        let archive = if self.target.joins() { MOST[1] } else { MOST[2] };
+        let archive = if self.target.joins() {
+            MOST[1]
+        } else {
+            MOST[2]
+        };
         for (file, most) in [(self.shared(), MOST[0]), (self.archive(), archive)] {
             let len = fs::metadata(&file)
                 .map_err(|why| format!("{}: {why}", file.display()))?

@@ -186,6 +186,9 @@ impl<'a> Package<'a> {
         };
         let doc = format!("/usr/share/doc/{name}");
         package.write(&copyright()?, &doc, "copyright")?;
+        let notices = read("docs/third-party-notices.txt")?;
+        package.write(&notices, &doc, "third-party-notices.txt")?;
+        package.compress(&format!("usr/share/doc/{name}/third-party-notices.txt"))?;
         let (date, _) = RELEASED;
         let log = format!(
             "oe-process ({VERSION}) unstable; urgency=medium\n\n  * See \
@@ -263,25 +266,23 @@ impl<'a> Package<'a> {
     }
 }
 
-/// In Debian's form: ours, then what is linked.
+/// In Debian's form.
 fn copyright() -> Result<String, String> {
-    let indent = |text: &str| {
-        let lines = text.lines().map(|line| match line.trim() {
-            "" => " .".to_owned(),
-            _ => format!(" {}", line.trim_end()),
-        });
-        lines.collect::<Vec<_>>().join("\n")
-    };
+    let mit = read("LICENSE-MIT")?;
+    let lines = mit.lines().map(|line| match line.trim() {
+        "" => " .".to_owned(),
+        line => format!(" {line}"),
+    });
     Ok(format!(
         "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\
          Upstream-Name: oe-process\n\
-         Source: the sources that come with this release\n\n\
+         Source: the sources that come with this release\n\
+         Comment: The licences of what is linked into the binaries are in\n \
+         third-party-notices.txt.gz beside this file.\n\n\
          Files: *\nCopyright: 2026 The oe-process authors\nLicense: MIT or Apache-2.0\n\n\
          License: MIT\n{}\n\n\
          License: Apache-2.0\n On Debian systems, the full text of the Apache License, Version 2.0,\n \
-         is in /usr/share/common-licenses/Apache-2.0.\n\n\
-         License: linked\n{}\n",
-        indent(&read("LICENSE-MIT")?),
-        indent(&read("docs/third-party-notices.txt")?),
+         is in /usr/share/common-licenses/Apache-2.0.\n",
+        lines.collect::<Vec<_>>().join("\n"),
     ))
 }

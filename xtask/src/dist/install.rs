@@ -41,11 +41,15 @@ impl Kind {
 /// Compiles programs with what is in a target's archive, shared and static, and runs them against
 /// the service: natively, under qemu or under Wine.
 pub fn run(target: Target) -> Result<(), String> {
+    let installed = Installed::unpack(target)?;
     if target.runner == Runner::None {
+        for kind in installed.kinds() {
+            installed.compile("tests/install/host.c", *kind)?;
+            println!("  tests/install/host.c, {}: linked", kind.name());
+        }
         println!("  nothing here runs its programs");
         return Ok(());
     }
-    let installed = Installed::unpack(target)?;
     let services = Services::start(&installed.programs)?;
     for kind in installed.kinds() {
         installed.tests(*kind, &services)?;
@@ -145,23 +149,24 @@ impl Installed {
         Ok(())
     }
 
-    /// The target's C compiler.
+    /// The target's C compiler. For a static program with musl it is zig's: gcc's unwinder is
+    /// compiled for the C library that is gcc's own, here glibc.
     fn cc(&self, kind: Kind) -> Result<Command, String> {
-        match (self.target.system, self.target.runner) {
-            (System::Musl, Runner::Native) => {
-                let mut cc = Command::new("musl-gcc");
-                cc.args((kind == Kind::Static).then_some("-static"));
-                Ok(cc)
-            }
-            (System::Musl, _) => {
-                let mut cc = Command::new("python3");
-                cc.env("PYTHONPATH", build::zig()?);
-                cc.args(["-m", "ziglang", "cc", "-static", "-target"]);
-                cc.arg(self.target.name);
-                Ok(cc)
-            }
-            _ => Ok(Command::new(format!("{}gcc", self.target.tools))),
+        if self.links_with_zig(kind) {
+            let mut cc = Command::new("python3");
+            cc.env("PYTHONPATH", build::zig()?);
+            cc.args(["-m", "ziglang", "cc", "-static", "-target"]);
+            cc.arg(self.target.name);
+            return Ok(cc);
         }
+        Ok(match self.target.system {
+            System::Musl => Command::new("musl-gcc"),
+            _ => Command::new(format!("{}gcc", self.target.tools)),
+        })
+    }
+
+    fn links_with_zig(&self, kind: Kind) -> bool {
+        self.target.system == System::Musl && kind == Kind::Static
     }
 
     /// With the flags that pkg-config gives, and nothing else.
@@ -184,9 +189,11 @@ impl Installed {
         for flag in flags.split_whitespace() {
             match flag {
                 // The linker would take the shared one, which stands beside it.
-                "-loe_process" if kind == Kind::Static => cc.arg("-l:liboe_process.a"),
+                "-loe_process" if kind == Kind::Static => {
+                    cc.arg(self.prefix.join("lib/liboe_process.a"))
+                }
                 // zig's name for the same.
-                "-lgcc_eh" if self.target.runner != Runner::Native => cc.arg("-lunwind"),
+                "-lgcc_eh" if self.links_with_zig(kind) => cc.arg("-lunwind"),
                 flag => cc.arg(flag),
             };
         }

@@ -11,8 +11,15 @@ use crate::archive;
 use crate::command::output;
 use crate::generated::read;
 
-/// The functions of Windows for which MinGW-w64 has no import library.
-const MISSING: &str = "LIBRARY bcryptprimitives.dll\nEXPORTS\nProcessPrng\n";
+/// The function of Windows for which MinGW-w64 has no import library, with the bytes of its arguments
+/// where these are part of the name.
+fn missing_imports(target: Target) -> String {
+    let name = match target.triple.starts_with("i686") {
+        true => "ProcessPrng@8",
+        false => "ProcessPrng",
+    };
+    format!("LIBRARY bcryptprimitives.dll\nEXPORTS\n{name}\n")
+}
 
 fn machine(target: Target) -> &'static str {
     match target.triple.starts_with("x86_64") {
@@ -60,8 +67,14 @@ pub fn static_library(target: Target, from: &Path, to: &Path) -> Result<(), Stri
     output("ar d", &hint, &mut ar)?;
     let renamed = to.with_file_name("renamed.a");
     archive::rename(&code, &renamed, target.tools)?;
-    fs::write(&def, MISSING).map_err(failed)?;
-    import_library(target, &def, &missing)?;
+    fs::write(&def, missing_imports(target)).map_err(failed)?;
+    // The long form of binutils: an archive of both forms is of none that the linker knows. Its
+    // names are made from the file's, so that must not have a folder in it.
+    let mut dlltool = tool("dlltool");
+    dlltool.args(["--temp-prefix", "oe_process", "--deterministic-libraries"]);
+    dlltool.args(["--kill-at", "-d", "missing.def", "-l", "missing.a"]);
+    dlltool.current_dir(to.parent().unwrap_or(to));
+    output("dlltool", &hint, &mut dlltool)?;
     drop(fs::remove_file(to));
     let script = format!(
         "CREATE {}\nADDLIB {}\nADDLIB {}\nSAVE\nEND\n",
