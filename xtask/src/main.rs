@@ -33,6 +33,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   notices [--check]  write docs/third-party-notices.txt, or compare it with what would be written
   dist [TARGET...]   archives in target/dist; fetches a compiler, zig and the rest into target/toolchain
   deb TARGET...      Debian packages from these archives' parts, and of the service; needs lintian
+  chroot             the README's install lines with these packages in a fresh Debian; needs root and debootstrap
   install [TARGET...] the C tests with what is in these archives, natively or under qemu; pkg-config, CMake
   archive FILE       the static library with no global names but the header's
   abi [--check]      write tests/abi/oe_process.abi, or compare the library with it; needs abigail-tools
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         ["notices", "--check"] => notices::run(true),
         ["dist", targets @ ..] => dist::run(targets),
         ["deb", targets @ ..] => dist::debian(targets),
+        ["chroot"] => dist::chroot::run(),
         ["install", targets @ ..] => dist::install(targets),
         ["archive", file] => archive::run(file),
         ["abi"] => abi::run(false),

@@ -148,7 +148,10 @@ pub fn library(target: Target) -> Result<Built, String> {
     let from = release.join("liboe_process.a");
     let mut linked = release.join(name);
     match (target.is_windows(), target.joins()) {
-        (true, _) => windows::static_library(target, &from, &built.archive)?,
+        (true, _) if target.has_static() => {
+            windows::static_library(target, &from, &built.archive)?;
+        }
+        (true, _) => {}
         (false, true) => archive::reduce(&from, &built.archive, target.tools)?,
         (false, false) => {
             archive::rename(&from, &built.archive, target.tools)?;

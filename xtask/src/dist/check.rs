@@ -144,9 +144,11 @@ impl Staged<'_> {
             .filter_map(|line| line.split_whitespace().last())
             .collect();
         self.exports(&shared, &names)?;
-        let symbols = self.tool("nm", &["-g", "--defined-only"], &self.archive())?;
-        let names: Vec<&str> = symbols.split_whitespace().collect();
-        self.no_personality(&self.archive(), &names)?;
+        if self.target.has_static() {
+            let symbols = self.tool("nm", &["-g", "--defined-only"], &self.archive())?;
+            let names: Vec<&str> = symbols.split_whitespace().collect();
+            self.no_personality(&self.archive(), &names)?;
+        }
         for line in text.lines() {
             let Some(name) = line.trim().strip_prefix("DLL Name: ") else {
                 continue;
@@ -164,7 +166,9 @@ impl Staged<'_> {
         } else {
             MOST[2]
         };
-        for (file, most) in [(self.shared(), MOST[0]), (self.archive(), archive)] {
+        let both = [(self.shared(), MOST[0]), (self.archive(), archive)];
+        let count = if self.target.has_static() { 2 } else { 1 };
+        for (file, most) in both.into_iter().take(count) {
             let len = fs::metadata(&file)
                 .map_err(|why| format!("{}: {why}", file.display()))?
                 .len();

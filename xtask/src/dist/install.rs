@@ -101,6 +101,7 @@ impl Installed {
     fn kinds(&self) -> &'static [Kind] {
         match (self.target.system, self.target.runner) {
             (System::Musl, Runner::Qemu(_)) => &[Kind::Static],
+            _ if !self.target.has_static() => &[Kind::Shared],
             _ => &[Kind::Shared, Kind::Static],
         }
     }

@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+pub mod chroot;
 mod debian;
 mod install;
 mod package;

@@ -16,7 +16,7 @@ if(NOT TARGET oe_process::oe_process)
   endif()
 endif()
 
-if(MINGW AND NOT TARGET oe_process::static)
+if(MINGW AND EXISTS "${_oe_process_prefix}/lib/liboe_process.a" AND NOT TARGET oe_process::static)
   add_library(oe_process::static STATIC IMPORTED)
   set_target_properties(oe_process::static PROPERTIES
     IMPORTED_LOCATION "${_oe_process_prefix}/lib/liboe_process.a"

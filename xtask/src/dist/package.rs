@@ -71,7 +71,10 @@ pub fn stage(target: Target, built: &Built) -> Result<PathBuf, String> {
     let sbom = place("share/oe-process")?.join("sbom.cdx.json");
     fs::write(&sbom, sbom::of(target)?).map_err(failed(&sbom))?;
     let lib = place("lib")?;
-    fs::copy(&built.archive, lib.join("liboe_process.a")).map_err(failed(&built.archive))?;
+    if target.has_static() {
+        let to = lib.join("liboe_process.a");
+        fs::copy(&built.archive, to).map_err(failed(&built.archive))?;
+    }
     if target.is_windows() {
         let dll = place("bin")?.join("oe_process.dll");
         fs::copy(&built.shared, &dll).map_err(failed(&built.shared))?;

@@ -143,6 +143,12 @@ impl Target {
         self.system == System::Windows
     }
 
+    /// Whether a static library is given away. On 32-bit Windows rustc names the system's functions
+    /// without the bytes of their arguments, as no import library of MinGW-w64 does.
+    pub fn has_static(self) -> bool {
+        self.triple != "i686-pc-windows-gnu"
+    }
+
     /// Whether the objects of its static library can be joined into one.
     pub fn joins(self) -> bool {
         !self.is_windows() && !self.triple.starts_with("mips")

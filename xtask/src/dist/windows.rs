@@ -11,15 +11,8 @@ use crate::archive;
 use crate::command::output;
 use crate::generated::read;
 
-/// The function of Windows for which MinGW-w64 has no import library, with the bytes of its arguments
-/// where these are part of the name.
-fn missing_imports(target: Target) -> String {
-    let name = match target.triple.starts_with("i686") {
-        true => "ProcessPrng@8",
-        false => "ProcessPrng",
-    };
-    format!("LIBRARY bcryptprimitives.dll\nEXPORTS\n{name}\n")
-}
+/// The function of Windows for which MinGW-w64 has no import library.
+const MISSING: &str = "LIBRARY bcryptprimitives.dll\nEXPORTS\nProcessPrng\n";
 
 fn machine(target: Target) -> &'static str {
     match target.triple.starts_with("x86_64") {
@@ -67,7 +60,7 @@ pub fn static_library(target: Target, from: &Path, to: &Path) -> Result<(), Stri
     output("ar d", &hint, &mut ar)?;
     let renamed = to.with_file_name("renamed.a");
     archive::rename(&code, &renamed, target.tools)?;
-    fs::write(&def, missing_imports(target)).map_err(failed)?;
+    fs::write(&def, MISSING).map_err(failed)?;
     // The long form of binutils: an archive of both forms is of none that the linker knows. Its
     // names are made from the file's, so that must not have a folder in it.
     let mut dlltool = tool("dlltool");
