@@ -33,6 +33,8 @@ const USAGE: &str = "usage: cargo xtask TASK
   notices [--check]  write docs/third-party-notices.txt, or compare it with what would be written
   dist [TARGET...]   archives in target/dist; fetches a compiler, zig and the rest into target/toolchain
   deb TARGET...      Debian packages from these archives' parts, and of the service; needs lintian
+  wheel [TARGET...]  Python wheels from these archives' parts; the native one is installed and tested
+  npm                the Node package with all libraries that dist built; it is installed and tested
   chroot             the README's install lines with these packages in a fresh Debian; needs root and debootstrap
   install [TARGET...] the C tests with what is in these archives, natively or under qemu; pkg-config, CMake
   archive FILE       the static library with no global names but the header's
@@ -60,6 +62,8 @@ fn main() -> ExitCode {
         ["dist", targets @ ..] => dist::run(targets),
         ["deb", targets @ ..] => dist::debian(targets),
         ["chroot"] => dist::chroot::run(),
+        ["wheel", targets @ ..] => dist::wheels(targets),
+        ["npm"] => dist::npm(),
         ["install", targets @ ..] => dist::install(targets),
         ["archive", file] => archive::run(file),
         ["abi"] => abi::run(false),

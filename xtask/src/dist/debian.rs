@@ -12,7 +12,7 @@ use crate::command::output;
 use crate::generated::{read, root};
 
 const TOOLS: &str = "apt-get install dpkg-dev lintian";
-const MAINTAINER: &str = "The oe-process authors <oe-process@packages.debian.org>";
+const MAINTAINER: &str = "The oe-process authors <maintainers@oe-process.example>";
 
 /// Of the changelog's last entry, which every file's time is cut to.
 const RELEASED: (&str, &str) = ("Tue, 24 Nov 2026 00:00:00 +0000", "1795478400");

@@ -5,6 +5,7 @@ mod check;
 pub mod chroot;
 mod debian;
 mod install;
+mod languages;
 mod package;
 mod sbom;
 mod services;
@@ -48,5 +49,20 @@ pub fn debian(names: &[&str]) -> Result<(), String> {
         println!("{} ...", target.name);
         debian::run(target)?;
     }
+    package::sums()
+}
+
+/// Makes wheels from what `dist` built, and has the native one try itself.
+pub fn wheels(names: &[&str]) -> Result<(), String> {
+    for target in named(names)? {
+        println!("{} ...", target.name);
+        languages::wheel(target)?;
+    }
+    package::sums()
+}
+
+/// Makes the npm package from what `dist` built, and has it try itself.
+pub fn npm() -> Result<(), String> {
+    languages::npm()?;
     package::sums()
 }

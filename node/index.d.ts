@@ -1,0 +1,176 @@
+/** Who looks at the pictures. */
+export declare const Backend: Readonly<{ SERVICE: 0; EMBEDDED: 1 }>;
+/** Whose certificates count. */
+export declare const Trust: Readonly<{ BUNDLED: 0; SYSTEM: 1 }>;
+/** What an event tells. */
+export declare const EventKind: Readonly<{
+  FRAME_WANTED: 1; RESULT: 2; WARNING: 3; PAUSE: 4; ERROR: 5; RECOVERED: 6; CAMERA_STALLED: 7; CAMERA_BACK: 8;
+  CONTEXT_RENEWED: 9; LATCHED: 10; STOPPED: 11;
+}>;
+
+/** A call failed, or was too early (code OE_NOT_DUE) or cancelled (OE_CANCELLED). The text holds no key. */
+export declare class OeError extends Error {
+  /** 0 is success, above 0 nothing is wrong, below 0 the group says who has to act. */
+  readonly status: number;
+  /** The status's name, "OE_ERR_..." */
+  readonly code: string;
+  /** Of the answer; 0 when none was read. */
+  readonly httpStatus: number;
+  /** Milliseconds until the next call is allowed; Infinity when somebody has to act first. */
+  readonly retryAfterMs: number;
+  /** The service's own word for the reason, if it is a known one. */
+  readonly errorType: string;
+  readonly retryable: boolean;
+}
+
+/** A verdict. */
+export interface Result {
+  /** 1 (failed) to 10 (perfect). */
+  printQuality: number;
+  qualityText: string;
+  /** 0 (perfect) to 100 (failed). */
+  score: number | null;
+  warningSuggested: boolean;
+  pauseSuggested: boolean;
+  fasterInspectionSuggested: boolean;
+  minimumIntervalSec: number;
+  recommendedIntervalSec: number;
+  /** Milliseconds until the context may be called again. */
+  nextDueMs: number;
+  flags: number;
+  /** Tell the user now. */
+  warningEdge: boolean;
+  /** Pause the print now. */
+  pauseEdge: boolean;
+  latencyMs: number;
+  frameAgeMs: number;
+}
+
+/** What happened to a monitored print. */
+export interface Event {
+  /** One of EventKind; ignore one you do not know. */
+  kind: number;
+  tag: number | bigint;
+  /** Milliseconds since it was queued: do not pause on an old one. */
+  ageMs: number;
+  /** Of RESULT, WARNING and PAUSE. */
+  result: Result | null;
+  /** Of ERROR, LATCHED and STOPPED. */
+  error: OeError | null;
+}
+
+/** Where a context or monitor stands. */
+export interface Info {
+  usingFallback: boolean;
+  failuresInARow: number;
+  lastQuality: number | null;
+  ageSec: number;
+  calls: number;
+  lastStatus: number;
+  dueInMs: number;
+}
+
+/** What a client has sent. */
+export interface Usage {
+  contexts: number;
+  processed: number;
+  possiblyBilled: number;
+  failed: number;
+  creates: number;
+  bytesSent: number;
+  bytesReceived: number;
+  latched: number;
+}
+
+export interface Settings {
+  apiKey?: string;
+  backend?: number;
+  /** A service of your own. */
+  endpoint?: string;
+  allowHttp?: boolean;
+  trust?: number;
+  caFile?: string;
+  proxy?: string;
+  timeoutMs?: number;
+  connectTimeoutMs?: number;
+  intervalSec?: number;
+  maxFrameAgeMs?: number;
+  workers?: number;
+  userAgent?: string;
+  modelFile?: string;
+}
+
+/** 1 (soonest) to 5 (only when certain); 0 is 3. */
+export interface Confidences {
+  warningConfidence?: number;
+  pauseConfidence?: number;
+}
+
+declare class Handle {
+  /** Frees it; again does nothing. */
+  close(): void;
+}
+
+/** One account and its connections. */
+export declare class Client extends Handle {
+  constructor(settings: Settings);
+  /** A new context for one print. */
+  context(confidences?: Confidences): Promise<Context>;
+  /** The context that Context.save() wrote, after a restart. */
+  restore(saved: string): Context;
+  /** Watches a print, new or from Monitor.save(); its events carry the tag. */
+  monitor(print?: Confidences & { tag?: number; saved?: string }): Monitor;
+  /** The oldest unread event, or null; never waits. */
+  nextEvent(): Event | null;
+  /** Events, until the client is closed. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Event>;
+  readonly createDueInMs: number;
+  /** Asks the service about the key, free of charge; rejects with what is wrong with it. */
+  checkKey(): Promise<void>;
+  /** Tries again after the account was mended. */
+  clearLatch(): void;
+  /** Ends calls in flight. */
+  cancel(): void;
+  readonly usage: Usage;
+}
+
+/** One print, of which you make the calls. */
+export declare class Context extends Handle {
+  private constructor();
+  /** Sends one picture. Rejects with OE_NOT_DUE before its time; nothing is sent then. capturedAt: a Date or milliseconds since 1970. */
+  process(jpeg: Uint8Array, capturedAt?: Date | number): Promise<Result>;
+  /** Milliseconds until the next call is allowed; Infinity when somebody has to act first. */
+  readonly dueInMs: number;
+  /** Until a call is allowed. Rejects with OE_CANCELLED when cancel() ended it. */
+  waitDue(): Promise<void>;
+  /** Ends the call or wait in flight. */
+  cancel(): void;
+  /** A new context in place of a lost one. */
+  renew(): Promise<void>;
+  /** The delay between calls, where the service allows it; 0 is the service's own. */
+  setInterval(seconds: number): void;
+  /** For Client.restore(). Keep it as private as the key. */
+  save(): string;
+  readonly info: Info;
+}
+
+/** One print that the library watches by itself. */
+export declare class Monitor extends Handle {
+  private constructor();
+  /** Hands over a picture, which is copied. */
+  submit(jpeg: Uint8Array, capturedAt?: Date | number): void;
+  stop(): void;
+  pause(): void;
+  resume(): void;
+  /** Verdicts go on, warnings and pauses are not told. */
+  mute(muted?: boolean): void;
+  setInterval(seconds: number): void;
+  /** For Client.monitor({ saved }). Keep it as private as the key. */
+  save(): string;
+  readonly info: Info;
+}
+
+/** The library's, "0.1.0". */
+export declare function version(): string;
+/** What the library was built for and from. */
+export declare function buildInfo(): string;
