@@ -271,3 +271,25 @@ fn neither_keys_nor_context_ids_are_logged() {
         );
     }
 }
+
+/// The manual page has every option of the program, and no other.
+#[test]
+fn the_manual_page_is_the_programs() {
+    let program = env!("CARGO_BIN_EXE_oe-process-server");
+    let help = Command::new(program).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let page = include_str!("../packaging/oe-process-server.8").replace('\\', "");
+    let options = |text: &str| {
+        let letters = |c: char| c.is_ascii_lowercase() || c == '-';
+        let mut found: Vec<String> = text
+            .split(|c| !letters(c))
+            .filter(|word| word.starts_with("--") && word.len() > 2)
+            .map(str::to_owned)
+            .collect();
+        found.sort();
+        found.dedup();
+        found
+    };
+    assert!(options(&help).len() > 10, "{help}");
+    assert_eq!(options(&help), options(&page));
+}

@@ -16,6 +16,7 @@ mod fuzz;
 mod generated;
 mod header;
 mod notices;
+mod release;
 mod sanitize;
 mod schedules;
 mod toolchain;
@@ -35,6 +36,9 @@ const USAGE: &str = "usage: cargo xtask TASK
   deb TARGET...      Debian packages from these archives' parts, and of the service; needs lintian
   wheel [TARGET...]  Python wheels from these archives' parts; the native one is installed and tested
   npm                the Node package with all libraries that dist built; it is installed and tested
+  platforms          all of dist, install, deb, wheel, npm and chroot; writes the table of docs/PLATFORMS.md
+  reproduce TARGET   dist twice, the second time from nothing: the same bytes
+  release-check      whether what is here may be given away as a version
   chroot             the README's install lines with these packages in a fresh Debian; needs root and debootstrap
   install [TARGET...] the C tests with what is in these archives, natively or under qemu; pkg-config, CMake
   archive FILE       the static library with no global names but the header's
@@ -63,6 +67,9 @@ fn main() -> ExitCode {
         ["deb", targets @ ..] => dist::debian(targets),
         ["chroot"] => dist::chroot::run(),
         ["wheel", targets @ ..] => dist::wheels(targets),
+        ["platforms"] => dist::platforms::run(),
+        ["reproduce", target] => dist::reproduce(target),
+        ["release-check"] => release::check(),
         ["npm"] => dist::npm(),
         ["install", targets @ ..] => dist::install(targets),
         ["archive", file] => archive::run(file),

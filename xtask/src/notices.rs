@@ -11,7 +11,29 @@ use serde_json::Value;
 use crate::command::output;
 use crate::generated::{root, write_or_check};
 
-const PATH: &str = "docs/third-party-notices.txt";
+/// A file of notices.
+struct Notices {
+    path: &'static str,
+    /// The cargo package whose binary it goes with.
+    package: &'static str,
+    /// What the binary is called in it.
+    name: &'static str,
+}
+
+const LIBRARY: &str = "oe-process";
+
+const ALL: &[Notices] = &[
+    Notices {
+        path: "docs/third-party-notices.txt",
+        package: LIBRARY,
+        name: "liboe_process",
+    },
+    Notices {
+        path: "docs/third-party-notices-server.txt",
+        package: "oe-process-server",
+        name: "oe-process-server",
+    },
+];
 
 /// What the library is built for; each has dependencies of its own.
 const TARGETS: &[&str] = &[
@@ -20,11 +42,13 @@ const TARGETS: &[&str] = &[
     "armv7-unknown-linux-gnueabihf",
     "mipsel-unknown-linux-gnu",
     "x86_64-unknown-linux-musl",
+    "aarch64-unknown-linux-musl",
     "x86_64-pc-windows-gnu",
+    "i686-pc-windows-gnu",
 ];
 
 const HEAD: &str = "\
-liboe_process contains, besides our own code (MIT OR Apache-2.0), the Rust standard library
+@NAME@ contains, besides our own code (MIT OR Apache-2.0), the Rust standard library
 (MIT OR Apache-2.0, the Rust Project's contributors) and the packages below. Made by
 `cargo xtask notices` from what these packages say of themselves.
 ";
@@ -42,9 +66,16 @@ pub struct Package {
 /// Writes the notices, or compares them with what would be written.
 pub fn run(check: bool) -> Result<(), String> {
     let known = known()?;
+    for notices in ALL {
+        one(notices, &known, check)?;
+    }
+    Ok(())
+}
+
+fn one(notices: &Notices, known: &BTreeMap<Id, Package>, check: bool) -> Result<(), String> {
     let mut linked = BTreeSet::new();
     for target in TARGETS {
-        linked.extend(linked_for(target)?);
+        linked.extend(linked_into(notices.package, target)?);
     }
     let mut list = String::new();
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -63,7 +94,8 @@ pub fn run(check: bool) -> Result<(), String> {
             texts.entry(text).or_default().push(named.clone());
         }
     }
-    let mut all = format!("{HEAD}\n{list}");
+    let head = HEAD.replace("@NAME@", notices.name);
+    let mut all = format!("{head}\n{list}");
     let mut texts: Vec<_> = texts.into_iter().map(|(text, of)| (of, text)).collect();
     texts.sort();
     for (of, text) in texts {
@@ -73,7 +105,7 @@ pub fn run(check: bool) -> Result<(), String> {
             of.join(", ")
         ));
     }
-    write_or_check(PATH, "notices", &all, check)
+    write_or_check(notices.path, "notices", &all, check)
 }
 
 /// Every package of the lock file.
@@ -98,8 +130,12 @@ pub fn known() -> Result<BTreeMap<Id, Package>, String> {
 
 /// What is linked into the library for a target, our own packages apart.
 pub fn linked_for(target: &str) -> Result<BTreeSet<Id>, String> {
+    linked_into(LIBRARY, target)
+}
+
+fn linked_into(package: &str, target: &str) -> Result<BTreeSet<Id>, String> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["tree", "--locked", "--package", "oe-process"]);
+    cargo.args(["tree", "--locked", "--package", package]);
     cargo.args(["--edges", "normal,no-proc-macro", "--prefix", "none"]);
     cargo.args(["--target", target, "--format", "{p}"]);
     let text = output("cargo tree", "rustup", cargo.current_dir(root()))?;

@@ -159,7 +159,8 @@ pub fn library(target: Target) -> Result<Built, String> {
         }
     }
     let mut strip = Command::new(format!("{}strip", target.tools));
-    strip.arg("-o").arg(&built.shared).arg(linked);
+    // -p: the time in a DLL's header stays what the linker wrote, which is none.
+    strip.arg("-p").arg("-o").arg(&built.shared).arg(linked);
     output("strip", &target.hint(), &mut strip)?;
     Ok(built)
 }

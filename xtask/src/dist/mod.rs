@@ -7,6 +7,7 @@ mod debian;
 mod install;
 mod languages;
 mod package;
+pub mod platforms;
 mod sbom;
 mod services;
 mod target;
@@ -65,4 +66,32 @@ pub fn wheels(names: &[&str]) -> Result<(), String> {
 pub fn npm() -> Result<(), String> {
     languages::npm()?;
     package::sums()
+}
+
+/// Builds a target again from nothing and compares the bytes of its archive with those of before.
+pub fn reproduce(name: &str) -> Result<(), String> {
+    let target = named(&[name])?[0];
+    let sums = || -> Result<Vec<String>, String> {
+        let text = crate::generated::read("target/dist/SHA256SUMS")?;
+        let mine = format!("-{}.", target.name);
+        let lines = text.lines().filter(|line| line.contains(&mine));
+        Ok(lines.map(str::to_owned).collect())
+    };
+    run(&[name])?;
+    let before = sums()?;
+    for part in ["build", "parts"] {
+        let built = folder().join(part).join(match part {
+            "build" => target.triple,
+            _ => target.name,
+        });
+        std::fs::remove_dir_all(&built).map_err(|why| format!("{}: {why}", built.display()))?;
+    }
+    run(&[name])?;
+    match before == sums()? {
+        true => {
+            println!("the same bytes");
+            Ok(())
+        }
+        false => Err(format!("{before:?} became {:?}", sums()?)),
+    }
 }

@@ -50,6 +50,8 @@ pub struct Target {
     pub tools: &'static str,
     /// The packages with its binutils and its compiler.
     pub packages: &'static str,
+    /// What its users should know.
+    pub caveat: &'static str,
 }
 
 /// The oldest glibc that most Linux targets run with: that of CentOS 7 and of board images from
@@ -66,6 +68,7 @@ pub const TARGETS: &[Target] = &[
         runner: Runner::Native,
         tools: "x86_64-linux-gnu-",
         packages: "gcc",
+        caveat: "",
     },
     Target {
         name: "aarch64-linux-gnu",
@@ -75,6 +78,7 @@ pub const TARGETS: &[Target] = &[
         runner: Runner::Qemu("aarch64"),
         tools: "aarch64-linux-gnu-",
         packages: "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
+        caveat: "Raspberry Pi OS 64-bit and the like",
     },
     Target {
         name: "armv7-linux-gnueabihf",
@@ -84,6 +88,7 @@ pub const TARGETS: &[Target] = &[
         runner: Runner::Qemu("arm"),
         tools: "arm-linux-gnueabihf-",
         packages: "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross",
+        caveat: "Raspberry Pi 2 and later; not the first Pi and Zero, whose ARMv6 has no port here",
     },
     Target {
         name: "mipsel-linux-gnu",
@@ -93,6 +98,7 @@ pub const TARGETS: &[Target] = &[
         runner: Runner::Qemu("mipsel"),
         tools: "mipsel-linux-gnu-",
         packages: "gcc-mipsel-linux-gnu libc6-dev-mipsel-cross",
+        caveat: "hard float, MIPS32r2, glibc of Debian 12; soft-float boards and musl (OpenWrt) are not covered",
     },
     Target {
         name: "x86_64-linux-musl",
@@ -102,6 +108,7 @@ pub const TARGETS: &[Target] = &[
         runner: Runner::Native,
         tools: "x86_64-linux-gnu-",
         packages: "gcc musl-tools",
+        caveat: "a static program needs an unwinder for musl: Alpine's gcc has it, Debian's musl-gcc does not (zig cc does)",
     },
     Target {
         name: "aarch64-linux-musl",
@@ -111,6 +118,7 @@ pub const TARGETS: &[Target] = &[
         runner: Runner::Qemu("aarch64"),
         tools: "aarch64-linux-gnu-",
         packages: "gcc-aarch64-linux-gnu",
+        caveat: "static only was run: no musl loader of this processor to be had",
     },
     Target {
         name: "x86_64-windows",
@@ -120,6 +128,7 @@ pub const TARGETS: &[Target] = &[
         runner: Runner::Wine,
         tools: "x86_64-w64-mingw32-",
         packages: "gcc-mingw-w64-x86-64",
+        caveat: "Wine 8; needs Windows 8 or later; the static library is for MinGW-w64",
     },
     Target {
         name: "i686-windows",
@@ -129,6 +138,7 @@ pub const TARGETS: &[Target] = &[
         runner: Runner::None,
         tools: "i686-w64-mingw32-",
         packages: "gcc-mingw-w64-i686",
+        caveat: "linked, never run; no static library",
     },
 ];
 
