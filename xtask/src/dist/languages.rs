@@ -97,6 +97,8 @@ pub fn wheel(target: Target) -> Result<(), String> {
         "pyproject.toml",
         "README.md",
         "oe_process/__init__.py",
+        "oe_process/_client.py",
+        "oe_process/_types.py",
         "oe_process/_native.py",
         "oe_process/py.typed",
     ] {

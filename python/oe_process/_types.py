@@ -1,0 +1,231 @@
+"""What calls take and give: statuses, verdicts, events, errors."""
+from __future__ import annotations
+
+import ctypes
+import datetime
+import enum
+import math
+from dataclasses import dataclass
+from typing import Optional, Union
+
+from . import _native
+
+_oe = _native.library
+Time = Union[None, float, datetime.datetime]
+"""When a picture was taken: seconds since 1970, an aware datetime, or None for now."""
+
+
+class Status(enum.IntEnum):
+    """How a call ended. 0 is success, above 0 nothing is wrong, below 0 the group says who has to act."""
+
+    OK = 0
+    NOT_DUE = 1
+    CANCELLED = 2
+    NO_EVENT = 3
+    ARGUMENT = -1
+    HANDLE = -2
+    ABI = -3
+    BUSY = -4
+    BUFFER = -5
+    NOT_JPEG = -6
+    IMAGE_TOO_LARGE = -7
+    STALE_FRAME = -8
+    FORKED = -9
+    REENTRANT = -10
+    UNSUPPORTED = -11
+    CLOSED = -12
+    DNS = -20
+    CONNECT = -21
+    IO = -22
+    TIMEOUT = -23
+    PROXY = -24
+    TLS = -40
+    CLOCK = -41
+    RATE_LIMITED = -50
+    THROTTLED = -51
+    SERVER = -52
+    PROTOCOL = -53
+    CONTEXT_LOST = -54
+    IMAGE_REJECTED = -55
+    REQUEST_REJECTED = -56
+    UNTRUSTED_URL = -57
+    INVALID_API_KEY = -70
+    API_KEY_DISABLED = -71
+    PAYMENT_FAILED = -72
+    IP_RESTRICTED = -73
+    FREE_LIMIT = -74
+    AUTH_UNCONFIRMED = -75
+    PANIC = -90
+    RESOURCES = -91
+    MODEL = -92
+
+
+class Backend(enum.IntEnum):
+    """Who looks at the pictures."""
+
+    SERVICE = 0
+    EMBEDDED = 1
+
+
+class Trust(enum.IntEnum):
+    """Whose certificates count."""
+
+    BUNDLED = 0
+    SYSTEM = 1
+
+
+class EventKind(enum.IntEnum):
+    """What an event tells."""
+
+    FRAME_WANTED = 1
+    RESULT = 2
+    WARNING = 3
+    PAUSE = 4
+    ERROR = 5
+    RECOVERED = 6
+    CAMERA_STALLED = 7
+    CAMERA_BACK = 8
+    CONTEXT_RENEWED = 9
+    LATCHED = 10
+    STOPPED = 11
+
+
+def _status(number: int) -> Union[Status, int]:
+    """A later library may have more of them."""
+    try:
+        return Status(number)
+    except ValueError:
+        return number
+
+
+def _seconds(ms: int) -> float:
+    return math.inf if ms == _native.NEVER else ms / 1000
+
+
+def _unix_ms(when: Time) -> int:
+    if when is None:
+        return 0
+    return round((when.timestamp() if isinstance(when, datetime.datetime) else when) * 1000)
+
+
+class Error(Exception):
+    """A call failed; its text is for people and holds no key."""
+
+    def __init__(self, failure: _native.Error) -> None:
+        self.status = _status(failure.status)
+        self.http_status: int = failure.http_status
+        """Of the answer; 0 when none was read."""
+        self.retry_after = _seconds(failure.retry_after_ms)
+        """Seconds until the next call is allowed; infinite when somebody has to act first."""
+        self.error_type: str = failure.error_type.decode()
+        """The service's own word for the reason, if it is a known one."""
+        self.retryable = bool(_oe.oe_status_is_retryable(failure.status))
+        self.text: str = failure.text.decode() or _oe.oe_status_text(failure.status).decode()
+        super().__init__(f"{_oe.oe_status_name(failure.status).decode()}: {self.text}")
+
+
+class NotDue(Error):
+    """It is too early, or the wait was cancelled; nothing was sent and nothing is wrong."""
+
+
+def _check(status: int) -> int:
+    if status == Status.OK or status == Status.NO_EVENT:
+        return status
+    failure = _native.Error()
+    _oe.oe_last_error(ctypes.byref(failure))
+    if failure.status != status:
+        failure = _native.Error()
+        failure.status = status
+    raise (NotDue if status > 0 else Error)(failure)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A verdict."""
+
+    print_quality: int
+    """1 (failed) to 10 (perfect)."""
+    score: Optional[int]
+    """0 (perfect) to 100 (failed)."""
+    warning_suggested: bool
+    pause_suggested: bool
+    faster_inspection_suggested: bool
+    minimum_interval: int
+    """Seconds; the service's shortest."""
+    recommended_interval: int
+    """Seconds."""
+    next_due: float
+    """Seconds until the context may be called again."""
+    flags: int
+    latency: float
+    frame_age: float
+
+    @property
+    def warning_edge(self) -> bool:
+        """Tell the user now."""
+        return bool(self.flags & 1)
+
+    @property
+    def pause_edge(self) -> bool:
+        """Pause the print now."""
+        return bool(self.flags & 2)
+
+    @property
+    def quality_text(self) -> str:
+        """The quality in a word."""
+        text: bytes = _oe.oe_quality_text(self.print_quality)
+        return text.decode()
+
+    @classmethod
+    def _of(cls, r: _native.Result) -> Result:
+        return cls(
+            r.print_quality, None if r.score < 0 else r.score, bool(r.warning_suggested), bool(r.pause_suggested),
+            bool(r.faster_inspection_suggested), r.minimum_interval_sec, r.recommended_interval_sec,
+            _seconds(r.next_due_ms), r.flags, r.latency_ms / 1000, r.frame_age_ms / 1000)
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to a monitored print."""
+
+    kind: Union[EventKind, int]
+    tag: int
+    age: float
+    """Seconds since it was queued: do not pause on an old one."""
+    result: Optional[Result]
+    """Of RESULT, WARNING and PAUSE."""
+    error: Optional[Error]
+    """Of ERROR, LATCHED and STOPPED."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """Where a context or monitor stands."""
+
+    using_fallback: bool
+    failures_in_a_row: int
+    last_quality: Optional[int]
+    age: int
+    calls: int
+    last_status: Union[Status, int]
+    due_in: float
+
+    @classmethod
+    def _of(cls, i: _native.Info) -> Info:
+        return cls(
+            bool(i.using_fallback), i.failures_in_a_row, i.last_quality or None, i.age_sec, i.calls,
+            _status(i.last_status), _seconds(i.due_in_ms))
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a client has sent."""
+
+    contexts: int
+    processed: int
+    possibly_billed: int
+    failed: int
+    creates: int
+    bytes_sent: int
+    bytes_received: int
+    latched: Union[Status, int]
