@@ -924,7 +924,8 @@ OE_API oe_status oe_client_next_event(oe_client *client, uint32_t timeout_ms, oe
     oe_result *result, oe_error *error);
 
 /** A descriptor for poll, epoll, select and event loops: readable while there are unread events.
- * The library's: never read or close it. It lasts until oe_client_free(). Windows: none yet.
+ * Windows: a manual-reset event's HANDLE, for WaitForMultipleObjects and its kind.
+ * The library's: never read, reset or close it. It lasts until oe_client_free().
  * Blocks: no.
  * Threads: any.
  * Owns: nothing.
