@@ -67,7 +67,7 @@ class Network(nn.Module):
 def pretrained(file):
     """The network with ImageNet's weights; the head is new."""
     network = Network()
-    state = torch.load(file, map_location="cpu")
+    state = torch.load(file, map_location="cpu", weights_only=True)
     state = {name: value for name, value in state.items() if not name.startswith("_fc")}
     missing, unknown = network.load_state_dict(state, strict=False)
     if unknown or any(not name.startswith("head") for name in missing):

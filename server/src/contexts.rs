@@ -19,6 +19,19 @@ pub(crate) struct Context {
     key: String,
     created: Instant,
     state: Mutex<State>,
+    #[cfg(feature = "embedded")]
+    watch: Mutex<oe_engine::Watch>,
+}
+
+/// How sure the service must be before it says something, 1 to 5.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "embedded"),
+    expect(dead_code, reason = "a script is as sure as it says")
+)]
+pub(crate) struct Levels {
+    pub(crate) warning: u8,
+    pub(crate) pause: u8,
 }
 
 #[derive(Debug)]
@@ -49,7 +62,7 @@ impl Contexts {
     }
 
     /// A new context of this key; its id is 128 random bits.
-    pub(crate) fn create(&self, key: &str) -> Result<String, Problem> {
+    pub(crate) fn create(&self, key: &str, levels: Levels) -> Result<String, Problem> {
         let mut bytes = [0; 16];
         getrandom::getrandom(&mut bytes).map_err(|_| Problem::INTERNAL)?;
         let id = format!("{:032x}", u128::from_le_bytes(bytes));
@@ -81,6 +94,11 @@ impl Contexts {
             key: key.to_owned(),
             created: now,
             state,
+            #[cfg(feature = "embedded")]
+            watch: Mutex::new(oe_engine::Watch::new(oe_engine::Levels {
+                warning: levels.warning,
+                pause: levels.pause,
+            })),
         };
         table.by_id.insert(id.clone(), Arc::new(context));
         Ok(id)
@@ -130,6 +148,17 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
+    /// Takes in what a picture says of this print.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn see(
+        &self,
+        at: Duration,
+        look: &oe_engine::Look,
+        usual: f64,
+    ) -> oe_engine::Opinion {
+        self.context.watch.lock().see(at, look, usual)
+    }
+
     /// The call was answered; the next may come after `minimum`.
     pub(crate) fn answered(&self, minimum: u32) {
         let mut state = self.context.state.lock();

@@ -1,7 +1,7 @@
 //! A self-hosted service that speaks the wire of the Gadget Process API.
 //!
-//! For development and tests: what people build against without spending their allowance. Its
-//! verdicts come from a script until it gets eyes of its own.
+//! It looks at the pictures itself (feature `embedded`), or answers from a script: what people build
+//! against without spending their allowance.
 
 mod contexts;
 pub mod keys;

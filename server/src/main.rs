@@ -15,8 +15,8 @@ use oe_server::{Config, Running, verdicts};
 
 /// A self-hosted service that speaks the wire of the Gadget Process API.
 ///
-/// It checks requests as the hosted service does and answers process calls from a script, so
-/// that programs can be developed and tested without spending an allowance.
+/// It checks requests as the hosted service does, looks at the pictures itself and says what it
+/// believes of each print; or answers from a script, so that programs can be developed and tested.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -26,9 +26,16 @@ struct Args {
     /// The form of the interval: a: a number, b: minimum and recommended.
     #[arg(long, value_enum, default_value = "a")]
     edition: EditionArg,
-    /// The shortest delay between two process calls of a context, in seconds.
-    #[arg(long, default_value_t = 20)]
-    minimum: u32,
+    /// Who looks at the pictures: the engine that is built in, or nobody (verdicts from a script).
+    #[arg(long, value_enum)]
+    engine: Option<EngineArg>,
+    /// Another model than the one that is built in (docs/MODEL_CARD.md has the format).
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// The shortest delay between two process calls of a context, in seconds: 5 with the engine, else
+    /// 20.
+    #[arg(long)]
+    minimum: Option<u32>,
     /// The recommended delay, in seconds (edition b).
     #[arg(long, default_value_t = 20)]
     recommended: u32,
@@ -37,7 +44,7 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// Verdicts as JSON lines; the n-th process call of a context gets the n-th, the last repeats.
-    /// Without it every verdict is quality 8.
+    /// With it nobody looks. Without it and without the engine every verdict is quality 8.
     #[arg(long, value_name = "FILE")]
     verdicts: Option<PathBuf>,
     /// Certificate chain (PEM): serve HTTPS.
@@ -63,6 +70,13 @@ enum EditionArg {
     B,
 }
 
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum EngineArg {
+    #[cfg(feature = "embedded")]
+    Embedded,
+    Script,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum LogArg {
     Off,
@@ -80,6 +94,29 @@ fn parsed<T>(path: &Path, parse: impl FnOnce(&str) -> Result<T, String>) -> Resu
     parse(&text).map_err(|why| format!("{}: {why}", path.display()))
 }
 
+/// Whether the engine looks at the pictures.
+fn looks(args: &Args) -> Result<bool, String> {
+    let looks = match args.engine {
+        Some(engine) => engine != EngineArg::Script,
+        None => cfg!(feature = "embedded") && args.verdicts.is_none(),
+    };
+    match (looks, &args.verdicts, &args.model) {
+        (true, Some(_), _) => Err("--verdicts is for --engine script".to_owned()),
+        (false, _, Some(_)) => Err("--model is for --engine embedded".to_owned()),
+        _ => Ok(looks),
+    }
+}
+
+#[cfg(feature = "embedded")]
+fn engine(args: &Args) -> Result<Arc<oe_engine::Engine>, String> {
+    let engine = match &args.model {
+        Some(path) => oe_engine::Engine::with_model(&read(path)?)
+            .map_err(|why| format!("{}: {why}", path.display())),
+        None => oe_engine::Engine::new().map_err(|why| why.to_string()),
+    };
+    engine.map(Arc::new)
+}
+
 fn configure(args: &Args) -> Result<Config, String> {
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(cert), Some(key)) => Some(TlsFiles {
@@ -88,14 +125,18 @@ fn configure(args: &Args) -> Result<Config, String> {
         }),
         _ => None,
     };
+    let looks = looks(args)?;
+    let minimum = args.minimum.unwrap_or(if looks { 5 } else { 20 });
     Ok(Config {
+        #[cfg(feature = "embedded")]
+        engine: looks.then(|| engine(args)).transpose()?,
         listen: args.listen,
         edition: match args.edition {
             EditionArg::A => Edition::A,
             EditionArg::B => Edition::B,
         },
-        minimum: args.minimum,
-        recommended: args.recommended.max(args.minimum),
+        minimum,
+        recommended: args.recommended.max(minimum),
         keys: Arc::new(
             args.keys
                 .as_deref()
@@ -130,8 +171,13 @@ fn run(args: &Args) -> Result<(), String> {
         "keys from a file"
     };
     let verdicts = match config.verdicts.len() {
-        0 => "every verdict is quality 8: no script, and no engine is built in".to_owned(),
+        0 => "every verdict is quality 8: no script, and no engine looks".to_owned(),
         n => format!("{n} scripted verdicts"),
+    };
+    #[cfg(feature = "embedded")]
+    let verdicts = match &config.engine {
+        Some(engine) => format!("looked at by {}", engine.name()),
+        None => verdicts,
     };
     let running = Running::start(config)?;
     let line = format!(

@@ -59,6 +59,9 @@ pub struct Config {
     pub keys: Arc<Keys>,
     /// What each context's calls are answered; empty is always "great".
     pub verdicts: Arc<Vec<Verdict>>,
+    /// Who looks at the pictures; `None` answers `verdicts`.
+    #[cfg(feature = "embedded")]
+    pub engine: Option<Arc<oe_engine::Engine>>,
     /// TLS, if it is wanted.
     pub tls: Option<TlsFiles>,
     /// The base of the URLs given out, instead of what the client called.
@@ -78,6 +81,8 @@ impl Default for Config {
             recommended: 20,
             keys: Arc::default(),
             verdicts: Arc::default(),
+            #[cfg(feature = "embedded")]
+            engine: None,
             tls: None,
             public_url: None,
             context_life: Duration::from_secs(14 * 24 * 3_600),

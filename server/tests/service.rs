@@ -6,12 +6,14 @@
     reason = "a test fails loudly"
 )]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+mod client;
+
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use client::{parts, path_of, post_to};
 use oe_server::keys::Keys;
 use oe_server::reply::Edition;
 use oe_server::{Config, Running, verdicts};
@@ -23,24 +25,6 @@ fn post(server: &Running, path: &str, key: &str, kind: &str, body: &[u8]) -> (u1
     post_to(server.addr(), path, key, kind, body)
 }
 
-fn post_to(server: SocketAddr, path: &str, key: &str, kind: &str, body: &[u8]) -> (u16, Value) {
-    let mut stream = TcpStream::connect(server).unwrap();
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: {}\r\nX-API-Key: {key}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        server,
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    // An early refusal may close the connection before all is written.
-    drop(stream.write_all(body));
-    let mut answer = Vec::new();
-    drop(stream.read_to_end(&mut answer));
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    let (head, body) = answer.split_once("\r\n\r\n").expect(&answer);
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap())
-}
-
 fn create(server: &Running, key: &str, body: &str) -> (u16, Value) {
     let kind = "application/json; charset=utf-8";
     post(
@@ -50,25 +34,6 @@ fn create(server: &Running, key: &str, body: &str) -> (u16, Value) {
         kind,
         body.as_bytes(),
     )
-}
-
-fn path_of(created: &Value, name: &str) -> String {
-    let url = created[name].as_str().unwrap();
-    url["http://".len()..]
-        .split_once('/')
-        .map(|(_, path)| format!("/{path}"))
-        .unwrap()
-}
-
-fn parts(files: &[&[u8]]) -> Vec<u8> {
-    let mut body = Vec::new();
-    for file in files {
-        body.extend(b"--B\r\nContent-Disposition: form-data; name=\"attachment\"; filename=\"snapshot\"\r\n\r\n");
-        body.extend_from_slice(file);
-        body.extend(b"\r\n");
-    }
-    body.extend(b"--B--\r\n");
-    body
 }
 
 fn process(server: &Running, created: &Value, key: &str, files: &[&[u8]]) -> (u16, Value) {

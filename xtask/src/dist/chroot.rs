@@ -38,7 +38,7 @@ pub fn run() -> Result<(), String> {
     }
     let printed = typed(&here, &install_lines()?)?;
     println!("{printed}");
-    match printed.contains("quality  8") {
+    match printed.contains("  quality ") {
         true => Ok(()),
         false => Err("no verdict".to_owned()),
     }

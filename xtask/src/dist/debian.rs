@@ -200,6 +200,9 @@ impl<'a> Package<'a> {
         })?;
         package.write(&notices, &doc, "third-party-notices.txt")?;
         package.compress(&format!("usr/share/doc/{name}/third-party-notices.txt"))?;
+        if section == "net" {
+            package.write(&read("NOTICE")?, &doc, "NOTICE")?;
+        }
         let (date, _) = RELEASED;
         let log = format!(
             "oe-process ({VERSION}) unstable; urgency=medium\n\n  * See \

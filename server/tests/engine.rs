@@ -1,0 +1,107 @@
+//! The service with eyes of its own.
+#![cfg(feature = "embedded")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails loudly"
+)]
+
+mod client;
+
+use std::sync::{Arc, LazyLock};
+
+use client::Print;
+use oe_engine::Engine;
+use oe_server::reply::Edition;
+use oe_server::{Config, Running};
+
+static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| Arc::new(Engine::new().unwrap()));
+
+const FINE: &[u8] = include_bytes!("../../demo/frames/frame-01.jpg");
+const TANGLE: &[u8] = include_bytes!("../../demo/frames/frame-11.jpg");
+const BLACK: &[u8] = include_bytes!("../../engine/tests/pictures/black.jpg");
+
+fn service(edition: Edition, minimum: u32) -> Running {
+    Running::start(Config {
+        engine: Some(Arc::clone(&ENGINE)),
+        edition,
+        minimum,
+        recommended: 20,
+        ..Config::default()
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_tangle_looks_worse_than_a_fine_print() {
+    let service = service(Edition::B, 5);
+    let [fine, tangle] = [FINE, TANGLE].map(|jpeg| {
+        let (status, verdict) = Print::new(service.addr()).process(jpeg);
+        assert_eq!(status, 200, "{verdict}");
+        assert_eq!(verdict["NextProcessIntervalSec"]["Minimum"], 5);
+        assert_eq!(verdict["NextProcessIntervalSec"]["Recommended"], 20);
+        assert_eq!(verdict["WarningSuggested"], false);
+        (
+            verdict["PrintQuality"].as_u64().unwrap(),
+            verdict["Score"].as_u64().unwrap(),
+        )
+    });
+    assert!(fine.0 >= 9 && fine.1 <= 5, "{fine:?}");
+    assert!(tangle.0 < fine.0 && tangle.1 > fine.1 + 10, "{tangle:?}");
+}
+
+/// Clients of edition A know one number, and clamp it to 20 s and more.
+#[test]
+fn edition_a_is_told_the_recommended_delay() {
+    let service = service(Edition::A, 5);
+    let (_, verdict) = Print::new(service.addr()).process(FINE);
+    assert_eq!(verdict["NextProcessIntervalSec"], 20);
+}
+
+#[test]
+fn a_black_picture_changes_no_opinion_and_a_broken_one_has_none() {
+    let service = service(Edition::B, 0);
+    let print = Print::new(service.addr());
+    let (_, before) = print.process(TANGLE);
+    let (_, black) = print.process(BLACK);
+    assert_eq!(black["Score"], before["Score"]);
+    let (status, broken) = print.process(&FINE[..FINE.len() / 2]);
+    assert_eq!(
+        (status, &broken["ErrorType"]),
+        (400, &"OE_IMAGE_DECODE_FAILED".into())
+    );
+}
+
+/// More pictures at once than can be looked at: some are told to come again, the others to come later.
+#[test]
+fn too_many_at_once_are_throttled_and_nobody_is_lost() {
+    let service = service(Edition::B, 5);
+    let addr = service.addr();
+    let prints: Vec<_> = (0..120).map(|_| Print::new(addr)).collect();
+    let answers: Vec<_> = prints
+        .into_iter()
+        .map(|print| std::thread::spawn(move || print.process(FINE)))
+        .collect();
+    let answers: Vec<_> = answers
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .collect();
+    let throttled = |(status, answer): &&(u16, serde_json::Value)| {
+        *status == 503 && answer["ErrorType"] == "OE_BACKEND_THROTTLED"
+    };
+    let refused = answers.iter().filter(throttled).count();
+    let seen: Vec<u64> = answers
+        .iter()
+        .filter_map(|(_, answer)| answer["NextProcessIntervalSec"]["Minimum"].as_u64())
+        .collect();
+    assert_eq!(refused + seen.len(), answers.len(), "{answers:?}");
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if cores * 16 < answers.len() {
+        assert!(
+            refused > 0 && seen.iter().any(|minimum| *minimum > 5),
+            "{refused} {seen:?}"
+        );
+    }
+    assert!(seen.contains(&5), "{seen:?}");
+}
