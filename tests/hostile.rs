@@ -219,8 +219,11 @@ fn peers_that_hang_drip_flood_and_lie() {
 fn an_answer_that_comes_before_its_request() {
     let peer = Peer::plain(vec![
         vec![
-            Step::Json(CONTEXT_AND_VERDICT.into()),
-            Step::Send(json("200 OK", r#"{"PrintQuality":1}"#)),
+            // In one go: it must be there when the next call looks at the connection.
+            Step::JsonAnd(
+                CONTEXT_AND_VERDICT.into(),
+                json("200 OK", r#"{"PrintQuality":1}"#),
+            ),
             Step::Hang,
         ],
         vec![Step::Json(CONTEXT_AND_VERDICT.into())],

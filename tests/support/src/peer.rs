@@ -48,6 +48,8 @@ pub enum Step {
     ServeJson(String),
     /// Read one request and answer it with such a body.
     Json(String),
+    /// The same, and these bytes behind the answer in the same go.
+    JsonAnd(String, Vec<u8>),
 }
 
 /// A request, as far as it was read.
@@ -394,6 +396,12 @@ impl Connection<'_> {
             Step::ServeJson(body) => {
                 let answer = self.based(&body)?;
                 self.step(Step::Serve(answer))
+            }
+            Step::JsonAnd(body, more) => {
+                self.request(None)?;
+                let mut answer = self.based(&body)?;
+                answer.extend(more);
+                self.send(&answer)
             }
             Step::Json(body) => {
                 self.request(None)?;
