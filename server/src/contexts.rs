@@ -62,6 +62,10 @@ impl Contexts {
     }
 
     /// A new context of this key; its id is 128 random bits.
+    #[cfg_attr(
+        not(feature = "embedded"),
+        expect(unused_variables, reason = "as above")
+    )]
     pub(crate) fn create(&self, key: &str, levels: Levels) -> Result<String, Problem> {
         let mut bytes = [0; 16];
         getrandom::getrandom(&mut bytes).map_err(|_| Problem::INTERNAL)?;
