@@ -14,9 +14,7 @@ use tokio::sync::Semaphore;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-#[cfg(feature = "embedded")]
-use crate::contexts::Turn;
-use crate::contexts::{Contexts, Levels};
+use crate::contexts::{Contexts, Levels, Turn};
 use crate::reply::{self, Answer, Edition, Problem};
 use crate::server::{Config, Stats};
 use crate::verdicts::Verdict;
@@ -27,7 +25,8 @@ pub const MAX_IMAGE: usize = 6_291_456;
 const MAX_OVERHEAD: u64 = 64 * 1_024;
 /// The largest side of an image, in pixels: checked before anything is allocated for it.
 const MAX_SIDE: usize = 8_192;
-/// Pictures that may wait for each processor core. At 50 ms each the last waits less than a second.
+/// Pictures that may wait for each processor core. At 70 ms each the last waits about a second.
+#[cfg(feature = "embedded")]
 const QUEUE: usize = 16;
 /// How long a request's body may take.
 const BODY_TIME: Duration = Duration::from_secs(120);
@@ -40,13 +39,33 @@ pub(crate) struct Service {
     config: Config,
     contexts: Contexts,
     decoders: Arc<Semaphore>,
-    /// Pictures that wait for a decoder, or are with one.
-    queue: Semaphore,
-    queue_length: usize,
     #[cfg(feature = "embedded")]
-    started: Instant,
+    looking: Looking,
     pub(crate) stats: Stats,
     tls: bool,
+}
+
+/// Pictures that are looked at, or wait for it.
+#[cfg(feature = "embedded")]
+struct Looking {
+    queue: Semaphore,
+    longest: usize,
+    /// Where the time of the prints begins.
+    started: Instant,
+}
+
+#[cfg(feature = "embedded")]
+impl Looking {
+    /// By how much the shortest delay grows: twice from a quarter of the longest queue on, four times
+    /// from half.
+    fn load(&self) -> u32 {
+        let waiting = self.longest - self.queue.available_permits();
+        match waiting * 4 / self.longest {
+            0 => 1,
+            1 => 2,
+            _ => 4,
+        }
+    }
 }
 
 /// What a request came to, for the log.
@@ -64,10 +83,12 @@ impl Service {
             contexts: Contexts::new(config.context_life),
             config,
             decoders: Arc::new(Semaphore::new(cores)),
-            queue: Semaphore::new(cores * QUEUE),
-            queue_length: cores * QUEUE,
             #[cfg(feature = "embedded")]
-            started: Instant::now(),
+            looking: Looking {
+                queue: Semaphore::new(cores * QUEUE),
+                longest: cores * QUEUE,
+                started: Instant::now(),
+            },
             stats: Stats::default(),
             tls,
         }
@@ -197,30 +218,9 @@ impl Service {
         let image = tokio::time::timeout(BODY_TIME, one_file(request)).await;
         let image = image.map_err(|_| Problem::PARSE)??;
         *bytes = image.len();
-        let queued = self.queue.try_acquire().map_err(|_| Problem::THROTTLED)?;
-        #[cfg(feature = "embedded")]
-        let seen = match &self.config.engine {
-            Some(engine) => Some(self.look(engine, image, &turn).await?),
-            None => {
-                self.decode(image).await?;
-                None
-            }
-        };
-        #[cfg(not(feature = "embedded"))]
-        let seen: Option<Verdict> = {
-            self.decode(image).await?;
-            None
-        };
-        let load = self.load();
-        drop(queued);
-        let script = &self.config.verdicts;
-        let scripted = script.get(turn.call).or(script.last()).cloned();
-        // The one number of edition A is what a client waits: the recommended delay, not the least.
-        let usual = seen.is_some();
-        let verdict = &seen.or(scripted).unwrap_or_default();
+        let verdict = &self.judge(image, &turn).await?;
         tokio::time::sleep(Duration::from_millis(verdict.delay_ms)).await;
-        // Under load everybody comes back later.
-        let minimum = verdict.minimum.unwrap_or(self.config.minimum) * load;
+        let minimum = verdict.minimum.unwrap_or(self.config.minimum);
         turn.answered(if verdict.error.is_some() { 0 } else { minimum });
         if let Some(word) = &verdict.error {
             let usual = Problem::by_word(word);
@@ -234,24 +234,38 @@ impl Service {
             .unwrap_or(self.config.recommended)
             .max(minimum);
         let told = match self.config.edition {
-            Edition::A if usual => recommended,
+            // The one number of edition A is what a client waits: not the least.
+            Edition::A if self.looks() => recommended,
             _ => minimum,
         };
         let edition = self.config.edition;
         Ok(reply::verdict(verdict, edition, told, recommended))
     }
 
-    /// By how much the shortest delay grows while more pictures wait than are looked at.
-    fn load(&self) -> u32 {
-        let waiting = self.queue_length - self.queue.available_permits();
-        match waiting * 4 / self.queue_length {
-            0 => 1,
-            1 => 2,
-            _ => 4,
-        }
+    #[cfg(feature = "embedded")]
+    fn looks(&self) -> bool {
+        self.config.engine.is_some()
     }
 
-    /// Looks at the picture, and says what is believed of its print.
+    #[cfg(not(feature = "embedded"))]
+    fn looks(&self) -> bool {
+        false
+    }
+
+    /// What is said of this picture: what the engine sees, or what is next in the script.
+    async fn judge(&self, image: Vec<u8>, turn: &Turn) -> Result<Verdict, Problem> {
+        #[cfg(feature = "embedded")]
+        if let Some(engine) = &self.config.engine {
+            return self.look(engine, image, turn).await;
+        }
+        self.decode(image).await?;
+        let script = &self.config.verdicts;
+        let scripted = script.get(turn.call).or(script.last());
+        Ok(scripted.cloned().unwrap_or_default())
+    }
+
+    /// Looks at the picture, and says what is believed of its print. Too many at once are refused;
+    /// before that everybody is asked to come back later.
     #[cfg(feature = "embedded")]
     async fn look(
         &self,
@@ -259,7 +273,9 @@ impl Service {
         image: Vec<u8>,
         turn: &Turn,
     ) -> Result<Verdict, Problem> {
-        let at = self.started.elapsed();
+        let queue = &self.looking.queue;
+        let _queued = queue.try_acquire().map_err(|_| Problem::THROTTLED)?;
+        let at = self.looking.started.elapsed();
         let permit = Arc::clone(&self.decoders).acquire_owned().await;
         let permit = permit.map_err(|_| Problem::THROTTLED)?;
         let looking = Arc::clone(engine);
@@ -277,6 +293,7 @@ impl Service {
             warning: opinion.warning,
             pause: opinion.pause,
             faster: opinion.faster,
+            minimum: Some(self.config.minimum * self.looking.load()),
             ..Verdict::default()
         })
     }
