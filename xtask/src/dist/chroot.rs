@@ -38,9 +38,11 @@ pub fn run() -> Result<(), String> {
     }
     let printed = typed(&here, &install_lines()?)?;
     println!("{printed}");
-    match printed.contains("  quality ") {
+    // The picture is of a print that is well.
+    let well = ["  quality  9 ", "  quality 10 "];
+    match well.iter().any(|quality| printed.contains(quality)) {
         true => Ok(()),
-        false => Err("no verdict".to_owned()),
+        false => Err("no verdict, or another".to_owned()),
     }
 }
 

@@ -44,6 +44,7 @@ pub fn run(target: Target) -> Result<(), String> {
         .ok_or_else(|| format!("{}: Debian has no packages of it", target.name))?;
     let libdir = format!("/usr/lib/{multiarch}");
     let server = build::server(target)?;
+    check::glibc(target, &server)?;
     let made = [
         library(target, architecture, &libdir)?,
         development(target, architecture, &libdir)?,

@@ -190,7 +190,13 @@ pub fn npm() -> Result<(), String> {
     let staged = folder().join("npm");
     drop(fs::remove_dir_all(&staged));
     let here = root().join("node");
-    for file in ["package.json", "index.js", "index.d.ts", "README.md"] {
+    for file in [
+        "package.json",
+        "index.js",
+        "native.js",
+        "index.d.ts",
+        "README.md",
+    ] {
         copy(&here.join(file), &staged.join(file))?;
     }
     licences(&staged.join("licenses"))?;

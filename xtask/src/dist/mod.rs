@@ -79,12 +79,11 @@ pub fn reproduce(name: &str) -> Result<(), String> {
     };
     run(&[name])?;
     let before = sums()?;
-    for part in ["build", "parts"] {
-        let built = folder().join(part).join(match part {
-            "build" => target.triple,
-            _ => target.name,
-        });
-        std::fs::remove_dir_all(&built).map_err(|why| format!("{}: {why}", built.display()))?;
+    for made in [
+        folder().join("build").join(target.triple),
+        folder().join("parts").join(target.name),
+    ] {
+        std::fs::remove_dir_all(&made).map_err(|why| format!("{}: {why}", made.display()))?;
     }
     run(&[name])?;
     match before == sums()? {

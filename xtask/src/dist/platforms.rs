@@ -12,8 +12,7 @@ use crate::generated::{read, root};
 const PATH: &str = "docs/PLATFORMS.md";
 const MARKS: [&str; 2] = ["<!-- cargo xtask platforms -->\n", "<!-- end -->\n"];
 
-/// Makes and tries everything for all targets, which takes about half an hour, and writes down what
-/// came of it. What fails, ends it.
+/// Makes and tries everything for all targets, and writes down what came of it. What fails, ends it.
 pub fn run() -> Result<(), String> {
     super::run(&[])?;
     super::install(&[])?;
