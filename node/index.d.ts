@@ -114,7 +114,7 @@ declare class Handle {
 /** One account and its connections. */
 export declare class Client extends Handle {
   constructor(settings: Settings);
-  /** A new context for one print. */
+  /** A new context for one print. Its errors, and those of checkKey(), have no httpStatus and no errorType. */
   context(confidences?: Confidences): Promise<Context>;
   /** The context that Context.save() wrote, after a restart. */
   restore(saved: string): Context;

@@ -1,47 +1,12 @@
 'use strict';
 // A thin layer over the C library; include/oe_process.h is its manual. Times are milliseconds, as in all of Node.
-const fs = require('fs');
-const path = require('path');
-const koffi = require('koffi');
+const {
+  NO_EVENT, OeError, away, bind, blank, contextLastError, i32, ms, nothing, oe, qualityText, u32,
+} = require('./native.js');
 
-const NEVER = 0xffffffff;
 const CANCELLED = 2;
-const NO_EVENT = 3;
 const SAVED_MAX = 8193;
 const POLL_MS = 100;
-
-function libraryPath() {
-  if (process.env.OE_PROCESS_LIBRARY) return process.env.OE_PROCESS_LIBRARY;
-  const windows = process.platform === 'win32';
-  const musl = process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime;
-  const folder = `${process.platform}-${process.arch}${musl ? '-musl' : ''}`;
-  const inside = path.join(__dirname, 'lib', folder, windows ? 'oe_process.dll' : 'liboe_process.so');
-  if (fs.existsSync(inside)) return inside;
-  return windows ? 'oe_process.dll' : 'liboe_process.so.0';
-}
-
-const oe = koffi.load(libraryPath());
-const i32 = 'int32_t', u32 = 'uint32_t', u64 = 'uint64_t';
-const types = {
-  oe_error: { status: i32, http_status: i32, retry_after_ms: u32, error_type: 'char [64]', text: 'char [256]' },
-  oe_usage: { contexts: u32, processed: u64, possibly_billed: u64, failed: u64, creates: u64, bytes_sent: u64,
-    bytes_received: u64, latched: i32, reserved: u32 },
-  oe_info: { using_fallback: i32, failures_in_a_row: u32, last_quality: i32, age_sec: u64, calls: u64,
-    last_status: i32, due_in_ms: u32 },
-  oe_result: { print_quality: i32, score: i32, warning_suggested: i32, pause_suggested: i32,
-    faster_inspection_suggested: i32, minimum_interval_sec: u32, recommended_interval_sec: u32, next_due_ms: u32,
-    flags: u32, latency_ms: u32, frame_age_ms: u32 },
-  oe_event: { kind: i32, tag: u64, status: i32, age_ms: u32 },
-};
-for (const [name, members] of Object.entries(types)) koffi.struct(name, { struct_size: u32, ...members });
-const blank = (name) => ({ struct_size: koffi.sizeof(name) });
-
-const statusName = oe.func('const char *oe_status_name(int32_t)');
-const statusText = oe.func('const char *oe_status_text(int32_t)');
-const isRetryable = oe.func('int32_t oe_status_is_retryable(int32_t)');
-const qualityText = oe.func('const char *oe_quality_text(int32_t)');
-const lastError = oe.func('int32_t oe_last_error(_Inout_ oe_error *)');
-const contextLastError = oe.func('int32_t oe_context_last_error(void *, _Inout_ oe_error *)');
 
 const EventKind = Object.freeze({
   FRAME_WANTED: 1, RESULT: 2, WARNING: 3, PAUSE: 4, ERROR: 5, RECOVERED: 6, CAMERA_STALLED: 7, CAMERA_BACK: 8,
@@ -49,37 +14,6 @@ const EventKind = Object.freeze({
 });
 const Backend = Object.freeze({ SERVICE: 0, EMBEDDED: 1 });
 const Trust = Object.freeze({ BUNDLED: 0, SYSTEM: 1 });
-
-const ms = (value) => (value === NEVER ? Infinity : value);
-
-class OeError extends Error {
-  constructor(failure) {
-    super(`${statusName(failure.status)}: ${failure.text || statusText(failure.status)}`);
-    this.name = 'OeError';
-    this.status = failure.status;
-    this.code = statusName(failure.status);
-    this.httpStatus = failure.http_status || 0;
-    this.retryAfterMs = ms(failure.retry_after_ms || 0);
-    this.errorType = failure.error_type || '';
-    this.retryable = isRetryable(failure.status) !== 0;
-  }
-}
-
-function failed(status, read) {
-  const failure = blank('oe_error');
-  read(failure);
-  return new OeError(failure.status === status ? failure : { status });
-}
-
-// A function of the library whose status is checked. The last error is of the thread that calls, which is this one.
-function bind(prototype) {
-  const call = oe.func('int32_t ' + prototype);
-  return (...values) => {
-    const status = call(...values);
-    if (status !== 0 && status !== NO_EVENT) throw failed(status, lastError);
-    return status;
-  };
-}
 
 const native = {
   checkKey: oe.func('int32_t oe_client_check_key(void *)'),
@@ -117,19 +51,6 @@ const free = {
   context: oe.func('void oe_context_free(void *)'),
   monitor: oe.func('void oe_monitor_free(void *)'),
 };
-
-// A call that goes to the network, on a thread of Node's pool. That thread's last error is not this one's to read: `read` gets
-// that of the handle, where it keeps one.
-const nothing = () => {};
-function away(call, read, ...values) {
-  return new Promise((resolve, reject) => {
-    call.async(...values, (broken, status) => {
-      if (broken) reject(broken);
-      else if (status !== 0) reject(failed(status, read));
-      else resolve();
-    });
-  });
-}
 
 const unixMs = (when) => (when === undefined ? 0 : Number(when));
 
@@ -218,7 +139,12 @@ class Client extends Handle {
 
   async context({ warningConfidence = 0, pauseConfidence = 0 } = {}) {
     const out = [null];
-    await away(native.contextCreate, nothing, this._handle, warningConfidence, pauseConfidence, out);
+    try {
+      await away(native.contextCreate, nothing, this._handle, warningConfidence, pauseConfidence, out);
+    } catch (error) {
+      if (this._handle !== null) error.retryAfterMs = this.createDueInMs;
+      throw error;
+    }
     return new Context(out[0]);
   }
 
