@@ -105,7 +105,8 @@ impl Picture {
 
     /// What the pixels are known by: equal for equal pixels only.
     pub fn pixels(&self) -> u64 {
-        // SipHash of the standard library: fast enough, and its key is fixed, so that it can be saved.
+        // Its key is fixed, so that it can be saved; another release of Rust may have another hash, and
+        // then one frozen picture goes unnoticed.
         let mut hasher = std::hash::DefaultHasher::new();
         hasher.write_u32(self.width);
         hasher.write(&self.rgb);
