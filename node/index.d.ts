@@ -16,8 +16,8 @@ export declare class OeError extends Error {
   readonly code: string;
   /** Of the answer; 0 when none was read. */
   readonly httpStatus: number;
-  /** Milliseconds until the next call is allowed; Infinity when somebody has to act first. */
-  readonly retryAfterMs: number;
+  /** Milliseconds until the next call is allowed; Infinity when somebody has to act first; null where dueInMs has it. */
+  readonly retryAfterMs: number | null;
   /** The service's own word for the reason, if it is a known one. */
   readonly errorType: string;
   readonly retryable: boolean;

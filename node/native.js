@@ -58,7 +58,7 @@ class OeError extends Error {
     this.status = failure.status;
     this.code = statusName(failure.status);
     this.httpStatus = failure.http_status || 0;
-    this.retryAfterMs = ms(failure.retry_after_ms || 0);
+    this.retryAfterMs = failure.retry_after_ms === undefined ? null : ms(failure.retry_after_ms);
     this.errorType = failure.error_type || '';
     this.retryable = isRetryable(failure.status) !== 0;
   }

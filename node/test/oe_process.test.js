@@ -15,7 +15,7 @@ test('a verdict and what follows', async () => {
   assert.strictEqual(print.dueInMs, 0);
   const result = await print.process(frame);
   assert.deepStrictEqual([result.printQuality, result.score, result.pauseEdge], [9, 4, false]);
-  await assert.rejects(print.process(frame), { code: 'OE_NOT_DUE' });
+  await assert.rejects(print.process(frame), { code: 'OE_NOT_DUE', retryAfterMs: null });
   assert.ok(print.dueInMs > 0 && print.dueInMs <= result.nextDueMs);
   assert.deepStrictEqual([print.info.calls, print.info.lastQuality], [1, 9]);
   const text = print.save();

@@ -115,8 +115,8 @@ class Error(Exception):
         self.status = _status(failure.status)
         self.http_status: int = failure.http_status
         """Of the answer; 0 when none was read."""
-        self.retry_after = _seconds(failure.retry_after_ms)
-        """Seconds until the next call is allowed; infinite when somebody has to act first."""
+        self.retry_after: Optional[float] = _seconds(failure.retry_after_ms)
+        """Seconds until the next call is allowed; infinite when somebody has to act first; None of a NotDue: due_in has it."""
         self.error_type: str = failure.error_type.decode()
         """The service's own word for the reason, if it is a known one."""
         self.retryable = bool(_oe.oe_status_is_retryable(failure.status))
@@ -126,6 +126,10 @@ class Error(Exception):
 
 class NotDue(Error):
     """It is too early, or the wait was cancelled; nothing was sent and nothing is wrong."""
+
+    def __init__(self, failure: _native.Error) -> None:
+        super().__init__(failure)
+        self.retry_after = None
 
 
 def _check(status: int) -> int:

@@ -26,7 +26,7 @@ class OneContext(unittest.TestCase):
             self.assertTrue(result.quality_text)
             with self.assertRaises(oe_process.NotDue) as early:
                 print_.process(FRAME)
-            self.assertEqual(early.exception.status, Status.NOT_DUE)
+            self.assertEqual((early.exception.status, early.exception.retry_after), (Status.NOT_DUE, None))
             self.assertTrue(0 < print_.due_in <= result.next_due)
             self.assertEqual((print_.info.calls, print_.info.last_quality), (1, 9))
             saved = print_.save()
@@ -50,6 +50,7 @@ class OneContext(unittest.TestCase):
             with self.assertRaises(oe_process.Error) as refused:
                 nobody.context()
             self.assertEqual((refused.exception.status, refused.exception.http_status), (Status.CONNECT, 0))
+            self.assertTrue(0 < refused.exception.retry_after <= nobody.create_due_in + 1)
 
     def test_a_wait_is_cancelled_from_another_thread(self):
         with client() as account, account.context() as print_:
