@@ -39,7 +39,7 @@ fn every_symbol_that_ever_was_is_there() {
 #[test]
 fn layouts_and_numbers_on_64_and_32_bits() {
     for width in ["-m64", "-m32"] {
-        if width == "-m32" && !has_headers(&["gnu/stubs-32.h"], "apt-get install gcc-multilib") {
+        if width == "-m32" && !has_headers(&["gnu/stubs-32.h"], "apt-get install libc6-dev-i386") {
             continue;
         }
         let mut cc = Command::new("cc");
