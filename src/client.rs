@@ -5,8 +5,8 @@
 //! restore, returns that status at once and sends nothing, until oe_client_check_key() succeeds or
 //! oe_client_clear_latch() is called. One client per account is what a farm of printers needs.
 
+use oe_core::account::counters::Usage;
 use oe_core::client::Client;
-use oe_core::usage::Usage;
 
 use crate::abi::{self, Out, Place, versioned};
 use crate::handle::{self, Close, Handle, oe_client, oe_options};

@@ -8,9 +8,10 @@ use std::ffi::c_char;
 use std::sync::Arc;
 
 use oe_core::client::Client;
-use oe_core::config::Confidence;
 use oe_core::error::{Error, Status};
-use oe_core::session::{Info, Session};
+use oe_core::rules::confidence::Confidence;
+use oe_core::session::Session;
+use oe_core::session::outcome::Info;
 use parking_lot::Mutex;
 
 use crate::abi::{self, Out, Place, versioned};

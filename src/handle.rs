@@ -12,7 +12,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use oe_core::error::{Error, Status};
-use oe_core::sync::AtomicPtr;
+use oe_core::platform::sync::AtomicPtr;
 
 use crate::guard;
 use table::Table;

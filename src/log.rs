@@ -6,7 +6,7 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 use oe_core::error::Error;
-use oe_core::log::{Level, Log};
+use oe_core::platform::log::{Level, Log};
 
 use crate::guard;
 use crate::handle::{self, oe_options};

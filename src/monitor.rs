@@ -9,9 +9,9 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use oe_core::config::Confidence;
 use oe_core::error::{Due, Error, Status};
 use oe_core::monitor::{Event, Kind, Monitor};
+use oe_core::rules::confidence::Confidence;
 
 use crate::abi::{self, Out, Place, versioned};
 use crate::context::{oe_info, put_saved};

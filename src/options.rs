@@ -10,7 +10,7 @@
 
 use std::ffi::c_char;
 
-use oe_core::config::Options;
+use oe_core::account::config::Options;
 use oe_core::error::{Error, Status};
 use parking_lot::Mutex;
 

@@ -5,7 +5,8 @@
 //! 1 for many verdicts in a row. One call sends at most one picture; nothing is ever sent twice.
 
 use oe_core::error::Error;
-use oe_core::session::{Outcome, Session, flags};
+use oe_core::session::Session;
+use oe_core::session::outcome::{Outcome, flags};
 
 use crate::abi::{self, Out, versioned};
 use crate::handle::oe_context;

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::ffi::{CString, c_char, c_void};
 
-use oe_core::log::{Level, LogSink};
+use oe_core::platform::log::{Level, LogSink};
 use parking_lot::Mutex;
 
 use crate::guard;

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use oe_core::clock::{Spawn, World};
+use oe_core::platform::clock::{Spawn, World};
 
 use crate::guard;
 

@@ -282,6 +282,56 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Why an exchange brought no answer. Each is one status of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The name was not resolved.
+    Dns,
+    /// Refused, unreachable, or the connect share of the deadline was used up.
+    Connect,
+    /// The connection broke, the answer was short or not HTTP.
+    Io,
+    /// The total deadline passed.
+    Timeout,
+    /// The configured proxy refused or could not be reached.
+    Proxy,
+    /// Certificate or handshake refused.
+    Tls,
+    /// The certificate is not yet valid at this device's time.
+    Clock,
+    /// Out of memory, sockets or threads.
+    Resources,
+    /// The cancel token was used.
+    Cancelled,
+}
+
+/// An error of an exchange, in words: the table's sentence, the HTTP status and the host.
+pub(crate) fn describe(
+    status: Status,
+    http_status: u16,
+    error_type: Option<ErrorType>,
+    due: Due,
+    host: &str,
+) -> Error {
+    let sentence = status.row().text;
+    let text = match http_status {
+        0 => format!("{sentence} (host {host})"),
+        code => format!("{sentence} (HTTP {code})"),
+    };
+    Error {
+        status,
+        http_status,
+        error_type,
+        retry_after: due,
+        text,
+    }
+}
+
+/// An argument of the host's that cannot be used, and why.
+pub(crate) fn refuse(text: &'static str) -> Error {
+    Error::with_text(Status::Argument, text)
+}
+
 /// The service's ten texts for a print quality, 1 to 10; "unknown" outside.
 #[must_use]
 pub const fn quality_text(quality: i32) -> &'static str {

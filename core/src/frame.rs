@@ -228,7 +228,7 @@ mod tests {
             assert_ne!(before, checksum(&other), "{one} {two}");
         }
         // The digest has the length too; zeros at the end are not seen by the sums alone.
-        let world = crate::clock::World::default();
+        let world = crate::platform::clock::World::default();
         assert_ne!(world.digest(&[0; 5]), world.digest(&[0; 6]));
     }
 

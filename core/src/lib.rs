@@ -1,34 +1,21 @@
 //! The client behind oe-process: one print, watched through the Gadget Process API.
 //!
-//! Nothing here knows C. Pure decisions ([`pacing`], [`policy`], [`trust`], [`verdict`],
-//! [`acting`]) know no socket, thread or clock; [`session`] brings them together with a
-//! [`transport::Transport`]; [`http`] is the only module that names ureq and rustls.
+//! Nothing here knows C. The modules stand in floors, and each imports only what stands below it:
+//! [`client`], [`monitor`], [`session`], [`account`], [`backend`], [`http`], [`transport`],
+//! [`wire`], [`platform`], [`rules`], and on the ground [`frame`], [`key`] and [`error`].
+//! `docs/ARCHITECTURE.md` draws them; `tests/floors.rs` holds them to it.
 #![forbid(unsafe_code)]
 
-pub mod acting;
-pub mod cancel;
+pub mod account;
+pub mod backend;
 pub mod client;
-pub mod clock;
-pub mod config;
-mod creating;
 pub mod error;
 pub mod frame;
 pub mod http;
-mod json;
 pub mod key;
-pub mod latch;
-pub mod log;
 pub mod monitor;
-pub mod pacing;
-pub mod policy;
-mod random;
-pub mod reply;
-pub mod saved;
+pub mod platform;
+pub mod rules;
 pub mod session;
-#[doc(hidden)]
-pub mod sync;
 pub mod transport;
-pub mod trust;
-pub mod usage;
-pub mod verdict;
 pub mod wire;

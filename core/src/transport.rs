@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use crate::cancel::CancelToken;
+pub use crate::error::Failure;
 use crate::key::ApiKey;
-use crate::trust::TrustedUrl;
+use crate::platform::cancel::CancelToken;
+use crate::rules::trust::TrustedUrl;
 
 /// The most that is kept of an answer's body, in bytes.
 pub const MAX_REPLY_BODY: usize = 64 * 1024;
@@ -76,29 +77,6 @@ pub struct Reply {
     pub body: ReplyBody,
 }
 
-/// Why an exchange brought no answer. Each is one status of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The name was not resolved.
-    Dns,
-    /// Refused, unreachable, or the connect share of the deadline was used up.
-    Connect,
-    /// The connection broke, the answer was short or not HTTP.
-    Io,
-    /// The total deadline passed.
-    Timeout,
-    /// The configured proxy refused or could not be reached.
-    Proxy,
-    /// Certificate or handshake refused.
-    Tls,
-    /// The certificate is not yet valid at this device's time.
-    Clock,
-    /// Out of memory, sockets or threads.
-    Resources,
-    /// The cancel token was used.
-    Cancelled,
-}
-
 /// What came of one request.
 #[derive(Clone, Debug)]
 pub struct Exchange {
@@ -114,6 +92,21 @@ pub struct Exchange {
     pub bytes_sent: u64,
     /// Bytes of the answer, headers included, TLS not.
     pub bytes_received: u64,
+}
+
+impl Exchange {
+    /// One that failed before anything of it was sent.
+    #[must_use]
+    pub fn nothing_sent(failure: Failure) -> Exchange {
+        Exchange {
+            outcome: Err(failure),
+            sent: Sent::Nothing,
+            reused: false,
+            answered: false,
+            bytes_sent: 0,
+            bytes_received: 0,
+        }
+    }
 }
 
 /// Sends one request and reads one answer. Never repeats a request, never follows a redirect.

@@ -6,7 +6,7 @@ mod http_rig;
 use http_rig::{KEY, Post, both, reply, transport};
 use oe_core::key::ApiKey;
 use oe_core::transport::{Exchange, Request, Transport};
-use oe_core::wire::Multipart;
+use oe_core::wire::multipart::Multipart;
 use oe_test_support::fake_jpeg;
 use oe_test_support::peer::{Peer, Step, json};
 

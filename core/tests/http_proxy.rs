@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use http_rig::{KEY, Post, both, config, in_a_process_of_its_own, ms, whole};
 use oe_core::http::{HttpConfig, HttpTransport, Proxy};
-use oe_core::log::{Level, Log, LogSink};
+use oe_core::platform::log::{Level, Log, LogSink};
 use oe_core::transport::{Exchange, Failure, Sent};
 use oe_test_support::peer::{Peer, Step, Swamp, json};
 

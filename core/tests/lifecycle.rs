@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::*;
-use oe_core::config::Confidence;
 use oe_core::error::{Due, Status};
-use oe_core::session::flags;
+use oe_core::rules::confidence::Confidence;
+use oe_core::session::outcome::flags;
 use oe_core::transport::{Failure, Sent};
 
 fn levels(warning: i32, pause: i32) -> (Confidence, Confidence) {
@@ -652,7 +652,7 @@ fn freeing_ends_a_wait() {
 #[test]
 fn im_04_stale_frames_are_refused_and_future_ones_are_new() {
     let (rig, session) = Rig::printing(vec![ok(), ok()]);
-    let now = oe_core::clock::Clock::wall_ms(&*rig.clock);
+    let now = oe_core::platform::clock::Clock::wall_ms(&*rig.clock);
     assert_eq!(
         status_of(session.process(&frame(1), Some(now - 120_000))),
         Status::StaleFrame
@@ -676,7 +676,7 @@ fn late_and_repeated_frames_raise_no_edge() {
         alarm(),
         alarm(),
     ]);
-    let now = oe_core::clock::Clock::wall_ms(&*rig.clock);
+    let now = oe_core::platform::clock::Clock::wall_ms(&*rig.clock);
     let processing = session.clone();
     let thread = std::thread::spawn(move || processing.process(&frame(1), Some(now - 29_000)));
     gate.wait_until_reached();
@@ -723,7 +723,7 @@ fn the_order_of_local_checks() {
     let rejected = reply(400, &error_body("OE_IMAGE_DECODE_FAILED"));
     let account = reply(401, &error_body("OE_INVALID_API_KEY"));
     let (rig, session) = Rig::printing(vec![rejected, account]);
-    let stale = Some(oe_core::clock::Clock::wall_ms(&*rig.clock) - 1_000_000);
+    let stale = Some(oe_core::platform::clock::Clock::wall_ms(&*rig.clock) - 1_000_000);
     let bad = frame(1);
     drop(session.process(&bad, None));
     rig.clock.advance_secs(20);
@@ -802,9 +802,9 @@ fn a_context_outlives_its_client_s_handle() {
 
 #[test]
 fn the_embedded_backend_is_not_built_in_yet() {
-    let mut options = oe_core::config::Options::default();
+    let mut options = oe_core::account::config::Options::default();
     options.set_backend(1).unwrap();
-    let world = oe_core::clock::World::default();
+    let world = oe_core::platform::clock::World::default();
     let error = oe_core::client::Client::new(&options, world).err().unwrap();
     assert_eq!(error.status, Status::Unsupported);
 }

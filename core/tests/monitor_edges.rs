@@ -16,7 +16,7 @@ use common::*;
 use host::*;
 use oe_core::error::Status;
 use oe_core::monitor::Kind;
-use oe_core::session::flags;
+use oe_core::session::outcome::flags;
 
 #[test]
 fn li_03_a_print_paused_for_ten_hours() {

@@ -15,11 +15,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::{frame, status_of};
+use oe_core::account::config::Options;
 use oe_core::client::Client;
-use oe_core::clock::{Clock, Spawn, StdSpawn, SystemClock, World};
-use oe_core::config::{Confidence, Options};
 use oe_core::error::Status;
 use oe_core::monitor::{Event, Kind, Monitor};
+use oe_core::platform::clock::{Clock, Spawn, StdSpawn, SystemClock, World};
+use oe_core::rules::confidence::Confidence;
 use oe_core::transport::{Exchange, Failure, Reply, ReplyBody, Request, Sent, Transport};
 
 /// A service that gives each context a number, and never answers some of them.

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use common::*;
 use host::*;
-use oe_core::config::Confidence;
 use oe_core::error::{Due, Status};
 use oe_core::monitor::Kind;
+use oe_core::rules::confidence::Confidence;
 use oe_core::transport::Failure;
 
 #[test]

@@ -10,7 +10,7 @@ mod common;
 
 use common::*;
 use oe_core::error::{Due, Status};
-use oe_core::session::flags;
+use oe_core::session::outcome::flags;
 use oe_core::transport::{Failure, Sent};
 
 /// The first call ends so; what follows.

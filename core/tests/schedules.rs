@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use oe_core::account::config::Options;
 use oe_core::client::Client;
-use oe_core::clock::{self, Clock, Spawn};
-use oe_core::config::{Confidence, Options};
 use oe_core::error::{Due, Error, Status};
 use oe_core::monitor::{Event, Kind, Monitor};
-use oe_core::session::Outcome;
-use oe_core::sync::{Condvar, time_passed};
+use oe_core::platform::clock::{self, Clock, Spawn};
+use oe_core::platform::sync::{Condvar, time_passed};
+use oe_core::rules::confidence::Confidence;
+use oe_core::session::outcome::Outcome;
 use oe_core::transport::{Exchange, Failure, Reply, ReplyBody, Request, Sent, Transport};
 use shuttle::thread::{self, JoinHandle};
 
@@ -164,7 +165,7 @@ impl World {
 
 /// What a transport does that waits for a socket: a cancel wakes it.
 fn until_cancelled(request: &Request<'_>) -> Failure {
-    let woken = Arc::new((oe_core::sync::Mutex::new(false), Condvar::new()));
+    let woken = Arc::new((oe_core::platform::sync::Mutex::new(false), Condvar::new()));
     let hook = Arc::clone(&woken);
     let _guard = request.cancel.on_cancel(move || {
         *hook.0.lock() = true;

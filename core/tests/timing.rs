@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use common::*;
 use oe_core::error::{Due, Status};
-use oe_core::session::flags;
+use oe_core::session::outcome::flags;
 use oe_core::transport::Failure;
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use oe_core::error::Status;
-use oe_core::sync::{AtomicPtr, RwLock};
+use oe_core::platform::sync::{AtomicPtr, RwLock};
 
 const KIND_BITS: u32 = 3;
 #[cfg(target_pointer_width = "64")]

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use scoped_tls_hkt::scoped_thread_local;
 
-use crate::cancel::CancelToken;
+use crate::platform::cancel::CancelToken;
+use crate::rules::trust::Origin;
 use crate::transport::{Exchange, Failure, Reply, Request, Sent};
-use crate::trust::Origin;
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Call>>> = const { RefCell::new(None) };

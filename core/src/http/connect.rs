@@ -19,9 +19,9 @@ use super::resolve::Resolver;
 use super::socket::{Tcp, classify};
 use super::{HttpConfig, roots};
 use crate::error::Error;
-use crate::log::Log;
+use crate::platform::log::Log;
+use crate::rules::trust::Origin;
 use crate::transport::Failure;
-use crate::trust::Origin;
 
 /// ureq asks for addresses before it looks into its pool; names are only looked up here, when a
 /// new connection is made.

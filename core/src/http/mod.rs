@@ -26,10 +26,10 @@ use ureq::http::{HeaderValue, Response, header};
 use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
-use crate::clock::Spawn;
 use crate::error::Error;
 use crate::key::ApiKey;
-use crate::log::Log;
+use crate::platform::clock::Spawn;
+use crate::platform::log::Log;
 use crate::transport::{Exchange, Failure, MAX_REPLY_BODY, Reply, ReplyBody, Request, Transport};
 
 use call::Call;

@@ -15,8 +15,8 @@ use super::call::Call;
 use super::head::{self, Head};
 use super::socket::{Tcp, classify};
 use crate::error::{Error, Status};
+use crate::rules::trust::{Origin, Trust};
 use crate::transport::Failure;
-use crate::trust::{Origin, Trust};
 
 /// The longest answer of a proxy that is read, in bytes.
 const MAX_ANSWER: usize = 16 * 1024;

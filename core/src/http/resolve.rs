@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::call::Call;
-use crate::clock::Spawn;
+use crate::platform::clock::Spawn;
 use crate::transport::Failure;
 
 /// How long an answer is used without asking again.

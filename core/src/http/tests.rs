@@ -7,10 +7,10 @@ use std::time::Instant;
 use oe_test_support::peer::{Peer, Step, Swamp};
 
 use super::*;
-use crate::cancel::CancelToken;
-use crate::clock::StdSpawn;
+use crate::platform::cancel::CancelToken;
+use crate::platform::clock::StdSpawn;
+use crate::rules::trust::Trust;
 use crate::transport::Sent;
-use crate::trust::Trust;
 
 type Found = io::Result<Vec<SocketAddr>>;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::error::{Error, Status};
-use crate::session::{Outcome, flags};
+use crate::session::outcome::{Outcome, flags};
 
 /// What an event tells. The numbers of the C ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,60 +5,120 @@
 //! that is known of them (`hub`) and one queue of events (`events`). What a monitor does next is
 //! decided without any of these (`watch`); doing it is `work`.
 
-mod burst;
 mod events;
-mod hub;
+mod job;
+mod plan;
 mod readiness;
+mod scheduler;
+mod stagger;
 mod threads;
-mod watch;
-mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::Client;
-use crate::config::{Confidence, check_interval};
+use crate::account::{Account, Wake};
 use crate::error::{Due, Error, Status};
 use crate::frame::{self, Age, Frame};
-use crate::saved::SavedMonitor;
-use crate::session::{Info, Session};
+use crate::rules::confidence::Confidence;
+use crate::rules::pacing::check_interval;
+use crate::session::Session;
+use crate::session::outcome::Info;
+use crate::session::saved::SavedMonitor;
 
 pub use events::{Event, Kind};
-pub(crate) use hub::Hub;
-use hub::Inner;
-pub use readiness::{Signal, signal};
-use watch::Watch;
+use plan::MonitorState;
+use scheduler::{Inner, Scheduler};
 
 /// Events that ask the host to do something.
 const ASKING: &[Kind] = &[Kind::FrameWanted, Kind::Warning, Kind::Pause];
 
+/// The monitors of an account.
+pub(crate) struct Monitors {
+    account: Arc<Account>,
+    /// Shared with the threads, which outlive this by a moment.
+    scheduler: Arc<Scheduler>,
+}
+
+impl Monitors {
+    pub(crate) fn new(account: &Arc<Account>) -> Arc<Monitors> {
+        let monitors = Arc::new(Monitors {
+            account: Arc::clone(account),
+            scheduler: Arc::default(),
+        });
+        let weak = Arc::downgrade(&monitors);
+        account.set_scheduler(weak);
+        monitors
+    }
+
+    /// Ends the waits for events that are going on.
+    pub(crate) fn cancel_waits(&self) {
+        self.scheduler.cancel_waits();
+    }
+
+    /// Stops every monitor, ends every wait and waits for the threads.
+    pub(crate) fn close(&self) {
+        self.scheduler.close();
+    }
+
+    pub(crate) fn next_event(&self, timeout: Option<Duration>) -> Result<Option<Event>, Error> {
+        self.scheduler.next_event(&self.account, timeout)
+    }
+
+    pub(crate) fn event_fd(&self) -> isize {
+        self.scheduler.event_fd(&self.account.world)
+    }
+
+    /// Does, on the calling thread, all that is due now.
+    pub(crate) fn turn(self: &Arc<Self>) {
+        loop {
+            let job = {
+                let mut inner = self.scheduler.lock();
+                threads::due(self, &mut inner, self.account.world.clock.now());
+                inner.jobs.pop_front()
+            };
+            match job {
+                Some(id) => job::run(self, id),
+                None => return,
+            }
+        }
+    }
+}
+
+impl Wake for Monitors {
+    /// The latch has changed: every monitor is looked at again.
+    fn wake(&self) {
+        self.scheduler.review_all(&self.account);
+    }
+}
+
 /// One print that is watched.
 pub struct Monitor {
-    client: Arc<Client>,
+    monitors: Arc<Monitors>,
     id: u64,
 }
 
 impl Monitor {
     pub(crate) fn start(
-        client: &Arc<Client>,
+        monitors: &Arc<Monitors>,
         warning: Confidence,
         pause: Confidence,
         tag: u64,
     ) -> Result<Arc<Monitor>, Error> {
-        client.refuse_if_latched()?;
-        Monitor::enlist(client, Watch::new(tag, warning, pause))
+        monitors.account.refuse_if_latched()?;
+        Monitor::enlist(monitors, MonitorState::new(tag, warning, pause))
     }
 
     pub(crate) fn start_saved(
-        client: &Arc<Client>,
+        monitors: &Arc<Monitors>,
         text: &str,
         tag: u64,
     ) -> Result<Arc<Monitor>, Error> {
-        client.refuse_if_latched()?;
+        monitors.account.refuse_if_latched()?;
         let saved = SavedMonitor::decode(text)?;
         let damaged = |_| Error::with_text(Status::Argument, "the saved text is damaged");
         let level = |level: u8| Confidence::new(level.into()).map_err(damaged);
-        let mut watch = Watch::new(tag, level(saved.warning_level)?, level(saved.pause_level)?);
+        let mut watch =
+            MonitorState::new(tag, level(saved.warning_level)?, level(saved.pause_level)?);
         watch.host_sec = saved
             .host_sec
             .map(check_interval)
@@ -66,36 +126,38 @@ impl Monitor {
             .map_err(damaged)?;
         watch.muted = saved.muted;
         if let Some(context) = &saved.context {
-            let session = Session::from_saved(client, context)?;
+            let session = Session::from_saved(&monitors.account, context)?;
             watch.session = Some(session.attend(saved.muted, false));
         }
-        Monitor::enlist(client, watch)
+        Monitor::enlist(monitors, watch)
     }
 
-    fn enlist(client: &Arc<Client>, mut watch: Watch) -> Result<Arc<Monitor>, Error> {
-        let id = client.new_id();
+    fn enlist(monitors: &Arc<Monitors>, mut watch: MonitorState) -> Result<Arc<Monitor>, Error> {
+        let id = monitors.account.new_id();
         {
-            let mut inner = client.hub.lock();
+            let mut inner = monitors.scheduler.lock();
             if inner.closed {
                 return Err(Error::local(Status::Handle));
             }
-            let now = client.world.clock.now();
-            watch.not_before = now + inner.burst.wait(now);
+            let now = monitors.account.world.clock.now();
+            watch.not_before = now + inner.stagger.wait(now);
             inner.watches.insert(id, watch);
         }
         let monitor = Arc::new(Monitor {
-            client: Arc::clone(client),
+            monitors: Arc::clone(monitors),
             id,
         });
         // Failing, the monitor is dropped, and with that taken out again.
-        threads::ensure_scheduler(client)?;
-        client.hub.review(client, &mut client.hub.lock(), id);
+        threads::ensure_scheduler(monitors)?;
+        monitors
+            .scheduler
+            .review(&monitors.account, &mut monitors.scheduler.lock(), id);
         Ok(monitor)
     }
 
     /// Works on what is known of this monitor.
-    fn with<T>(&self, body: impl FnOnce(&mut Inner, &Hub) -> T) -> Result<T, Error> {
-        let hub = &self.client.hub;
+    fn with<T>(&self, body: impl FnOnce(&mut Inner, &Scheduler) -> T) -> Result<T, Error> {
+        let hub = &self.monitors.scheduler;
         let mut inner = hub.lock();
         match inner.watches.contains_key(&self.id) {
             true => Ok(body(&mut inner, hub)),
@@ -104,16 +166,16 @@ impl Monitor {
     }
 
     /// As [`with`](Self::with), on the monitor alone.
-    fn watch<T>(&self, body: impl FnOnce(&mut Watch) -> T) -> Result<T, Error> {
-        let mut inner = self.client.hub.lock();
+    fn watch<T>(&self, body: impl FnOnce(&mut MonitorState) -> T) -> Result<T, Error> {
+        let mut inner = self.monitors.scheduler.lock();
         match inner.watches.get_mut(&self.id) {
             Some(watch) => Ok(body(watch)),
             None => Err(Error::local(Status::Closed)),
         }
     }
 
-    fn review(&self, inner: &mut Inner, hub: &Hub) {
-        hub.review(&self.client, inner, self.id);
+    fn review(&self, inner: &mut Inner, hub: &Scheduler) {
+        hub.review(&self.monitors.account, inner, self.id);
     }
 
     /// Hands in a frame, which is copied; the newest wins. It is sent when one is due.
@@ -122,7 +184,7 @@ impl Monitor {
     /// `Closed`, what is wrong with the frame, the latch, `Resources`. While the print is paused,
     /// the frame is dropped without one.
     pub fn submit(&self, jpeg: &[u8], captured_unix_ms: Option<i64>) -> Result<(), Error> {
-        let clock = &self.client.world.clock;
+        let clock = &self.monitors.account.world.clock;
         let (paused, session) = self.watch(|watch| (watch.paused, watch.session.clone()))?;
         frame::check(jpeg)?;
         if paused {
@@ -131,14 +193,14 @@ impl Monitor {
         let wall = clock.wall_ms();
         let now = clock.now();
         let age = Age::new(captured_unix_ms.unwrap_or(wall), wall, now);
-        let digest = self.client.world.digest(jpeg);
+        let digest = self.monitors.account.world.digest(jpeg);
         if session.is_some_and(|session| session.rejected(digest)) {
             return Err(Error::local(Status::ImageRejected));
         }
-        if frame::is_too_old(age.at(now), self.client.config.max_frame_age) {
+        if frame::is_too_old(age.at(now), self.monitors.account.config.max_frame_age) {
             return Err(Error::local(Status::StaleFrame));
         }
-        self.client.refuse_if_latched()?;
+        self.monitors.account.refuse_if_latched()?;
         let frame = Frame::copy(jpeg, digest, age)?;
         let replaced = self.with(|inner, hub| self.put(inner, hub, frame))??;
         drop(replaced);
@@ -146,7 +208,12 @@ impl Monitor {
     }
 
     /// Gives the frame that is no longer needed, to be freed without the lock.
-    fn put(&self, inner: &mut Inner, hub: &Hub, frame: Frame) -> Result<Option<Frame>, Error> {
+    fn put(
+        &self,
+        inner: &mut Inner,
+        hub: &Scheduler,
+        frame: Frame,
+    ) -> Result<Option<Frame>, Error> {
         let Some(watch) = inner.watches.get_mut(&self.id) else {
             return Ok(Some(frame));
         };
@@ -160,7 +227,7 @@ impl Monitor {
         let (replaced, back) = watch.put(frame);
         hub.frame_came(inner, self.id);
         if back {
-            let now = self.client.world.clock.now();
+            let now = self.monitors.account.world.clock.now();
             hub.tell(inner, self.id, events::News::plain(Kind::CameraBack), now);
         }
         self.review(inner, hub);
@@ -193,7 +260,7 @@ impl Monitor {
     /// # Errors
     /// `Closed`.
     pub fn resume(&self) -> Result<(), Error> {
-        let now = self.client.world.clock.now();
+        let now = self.monitors.account.world.clock.now();
         self.with(|inner, hub| {
             let watch = inner.watches.get_mut(&self.id);
             if let Some(watch) = watch.filter(|watch| watch.paused) {
@@ -247,9 +314,9 @@ impl Monitor {
     /// # Errors
     /// `Closed`.
     pub fn info(&self) -> Result<Info, Error> {
-        let now = self.client.world.clock.now();
-        let create_at = self.client.create_at(now);
-        let latched = self.client.latch.status().is_some();
+        let now = self.monitors.account.world.clock.now();
+        let create_at = self.monitors.account.create_at(now);
+        let latched = self.monitors.account.latch.status().is_some();
         self.watch(|watch| {
             let calls = watch.calls(create_at, now);
             let next = calls.process.or(calls.context.map(|(_, at)| at));
@@ -278,7 +345,7 @@ impl Monitor {
     /// `Closed`.
     pub fn save(&self) -> Result<String, Error> {
         let saved = self.with(|inner, _| {
-            let unread = |kind| Hub::is_unread(inner, self.id, kind);
+            let unread = |kind| Scheduler::is_unread(inner, self.id, kind);
             let (warning, pause) = (unread(Kind::Warning), unread(Kind::Pause));
             inner.watches.get(&self.id).map(|watch| {
                 let mut context = watch.session.as_ref().map(|session| session.snapshot());
@@ -301,7 +368,7 @@ impl Monitor {
     /// The print has ended: a verdict still in flight is dropped, nothing of it is told any more.
     /// Waits for the call in flight, which it cancels, less than 2 s. Stopping twice is nothing.
     pub fn stop(&self) {
-        self.client.hub.remove(self.id);
+        self.monitors.scheduler.remove(self.id);
     }
 }
 
@@ -316,63 +383,5 @@ impl std::fmt::Debug for Monitor {
         f.debug_struct("Monitor")
             .field("id", &self.id)
             .finish_non_exhaustive()
-    }
-}
-
-impl Client {
-    /// Watches a print. No network: what fails later becomes an event.
-    ///
-    /// # Errors
-    /// The latch; `Resources` when no thread can be had.
-    pub fn start_monitor(
-        self: &Arc<Self>,
-        warning: Confidence,
-        pause: Confidence,
-        tag: u64,
-    ) -> Result<Arc<Monitor>, Error> {
-        Monitor::start(self, warning, pause, tag)
-    }
-
-    /// Goes on watching a print from its saved text. No network.
-    ///
-    /// # Errors
-    /// As [`restore`](Client::restore), and `Resources`.
-    pub fn start_saved_monitor(
-        self: &Arc<Self>,
-        saved: &str,
-        tag: u64,
-    ) -> Result<Arc<Monitor>, Error> {
-        Monitor::start_saved(self, saved, tag)
-    }
-
-    /// The next event of any monitor of this client; `None` when none came in time. Without a
-    /// timeout it waits for ever.
-    ///
-    /// # Errors
-    /// `Cancelled` when a cancel ended the wait.
-    pub fn next_event(&self, timeout: Option<Duration>) -> Result<Option<Event>, Error> {
-        self.hub.next_event(self, timeout)
-    }
-
-    /// A descriptor that is readable while there are unread events; -1 where there is none.
-    pub fn event_fd(&self) -> isize {
-        self.hub.event_fd(&self.world)
-    }
-
-    /// Does, on the calling thread, all that is due now. For tests whose clock stands still, in a
-    /// world that starts no threads.
-    #[doc(hidden)]
-    pub fn turn_monitors(self: &Arc<Self>) {
-        loop {
-            let job = {
-                let mut inner = self.hub.lock();
-                threads::due(self, &mut inner, self.world.clock.now());
-                inner.jobs.pop_front()
-            };
-            match job {
-                Some(id) => work::run(self, id),
-                None => return,
-            }
-        }
     }
 }

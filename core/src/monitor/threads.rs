@@ -1,62 +1,47 @@
 //! The threads behind the monitors: one scheduler and the workers, while there are monitors.
 
-use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Monitors;
 use super::events::{Kind, News};
-use super::hub::{Hub, Inner, Locked};
-use super::work;
-use crate::client::Client;
+use super::job;
+use super::scheduler::{Inner, Locked, Scheduler};
 use crate::error::{Due, Error, Status};
-use crate::sync::thread_local;
+use crate::platform::own_thread::{self, RETRY_DELAY};
 
-/// Before a monitor tries again to get a thread, or after a bug of ours.
-pub(super) const SETBACK: Duration = Duration::from_secs(20);
-
-thread_local! {
-    static OURS: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether this is a thread of the library's.
-pub(super) fn is_one() -> bool {
-    OURS.with(Cell::get)
-}
-
-/// What distinguishes the calling thread from all others alive. The standard library's own id would
-/// leave an allocation behind in a thread of the host's.
-pub(super) fn me() -> usize {
-    OURS.with(|ours| std::ptr::from_ref(ours).addr())
-}
-
-/// What a thread holds. It lets go of the client first, then says that it did.
+/// What a thread holds. It lets go of the monitors, and with them of the account, first, then says that it did.
 struct Thread {
-    client: Option<Arc<Client>>,
-    hub: Arc<Hub>,
+    monitors: Option<Arc<Monitors>>,
+    scheduler: Arc<Scheduler>,
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        self.client = None;
-        self.hub.lock().threads -= 1;
-        self.hub.ended.notify_all();
+        self.monitors = None;
+        self.scheduler.lock().threads -= 1;
+        self.scheduler.ended.notify_all();
     }
 }
 
-fn spawn(client: &Arc<Client>, name: &'static str, body: fn(&Arc<Client>)) -> Result<(), Error> {
-    client.hub.lock().threads += 1;
+fn spawn(
+    monitors: &Arc<Monitors>,
+    name: &'static str,
+    body: fn(&Arc<Monitors>),
+) -> Result<(), Error> {
+    monitors.scheduler.lock().threads += 1;
     let thread = Thread {
-        client: Some(Arc::clone(client)),
-        hub: Arc::clone(&client.hub),
+        monitors: Some(Arc::clone(monitors)),
+        scheduler: Arc::clone(&monitors.scheduler),
     };
     let run = move || {
-        OURS.with(|ours| ours.set(true));
-        if let Some(client) = &thread.client {
-            body(client);
+        own_thread::mark();
+        if let Some(monitors) = &thread.monitors {
+            body(monitors);
         }
         drop(thread);
     };
-    let spawned = client.world.spawn.spawn(name, Box::new(run));
+    let spawned = monitors.account.world.spawn.spawn(name, Box::new(run));
     spawned.map_err(|_| Error::with_text(Status::Resources, "no thread could be started"))
 }
 
@@ -64,38 +49,38 @@ fn spawn(client: &Arc<Client>, name: &'static str, body: fn(&Arc<Client>)) -> Re
 ///
 /// # Errors
 /// `Resources`.
-pub(super) fn ensure_scheduler(client: &Arc<Client>) -> Result<(), Error> {
+pub(super) fn ensure_scheduler(monitors: &Arc<Monitors>) -> Result<(), Error> {
     // One at a time: a second start must not rely on a thread that the first fails to get.
-    let _one = client.hub.starting.lock();
-    if std::mem::replace(&mut client.hub.lock().scheduler, true) {
+    let _one = monitors.scheduler.starting.lock();
+    if std::mem::replace(&mut monitors.scheduler.lock().scheduler, true) {
         return Ok(());
     }
-    let spawned = spawn(client, "oe-monitor", schedule);
+    let spawned = spawn(monitors, "oe-monitor", schedule);
     if spawned.is_err() {
-        client.hub.lock().scheduler = false;
+        monitors.scheduler.lock().scheduler = false;
     }
     spawned
 }
 
 /// Waits for the next moment, and reviews the monitor whose it is.
-fn schedule(client: &Arc<Client>) {
-    let on_panic = GiveUp(client);
-    let hub = &client.hub;
-    let mut inner = hub.lock();
+fn schedule(monitors: &Arc<Monitors>) {
+    let on_panic = GiveUp(monitors);
+    let scheduler = &monitors.scheduler;
+    let mut inner = scheduler.lock();
     loop {
         if inner.is_over() {
             inner.scheduler = false;
             break;
         }
-        let now = client.world.clock.now();
-        due(client, &mut inner, now);
-        if inner.lacks_workers(client.config.workers) {
-            inner = add_worker(client, inner);
+        let now = monitors.account.world.clock.now();
+        due(monitors, &mut inner, now);
+        if inner.lacks_workers(monitors.account.config.workers) {
+            inner = add_worker(monitors, inner);
             continue;
         }
         match inner.first_timer() {
-            None => hub.tick.wait(&mut inner),
-            Some(at) => drop(hub.tick.wait_for(&mut inner, at.saturating_sub(now))),
+            None => scheduler.tick.wait(&mut inner),
+            Some(at) => drop(scheduler.tick.wait_for(&mut inner, at.saturating_sub(now))),
         }
     }
     drop(inner);
@@ -103,59 +88,59 @@ fn schedule(client: &Arc<Client>) {
 }
 
 /// Reviews the monitors whose moment has come.
-pub(super) fn due(client: &Client, inner: &mut Inner, now: Duration) {
+pub(super) fn due(monitors: &Monitors, inner: &mut Inner, now: Duration) {
     while let Some(id) = inner.pop_timer(now) {
-        client.hub.review(client, inner, id);
+        monitors.scheduler.review(&monitors.account, inner, id);
     }
 }
 
-fn add_worker<'a>(client: &'a Arc<Client>, mut inner: Locked<'a>) -> Locked<'a> {
+fn add_worker<'a>(monitors: &'a Arc<Monitors>, mut inner: Locked<'a>) -> Locked<'a> {
     inner.workers += 1;
     drop(inner);
-    let spawned = spawn(client, "oe-worker", work_on);
-    let mut inner = client.hub.lock();
+    let spawned = spawn(monitors, "oe-worker", work_on);
+    let mut inner = monitors.scheduler.lock();
     if let Err(error) = spawned {
         inner.workers -= 1;
         if inner.workers == 0 {
-            postpone(client, &mut inner, &error);
+            postpone(monitors, &mut inner, &error);
         }
     }
     inner
 }
 
 /// There is not one worker: whoever waits for one hears of it, and tries again later.
-fn postpone(client: &Client, inner: &mut Inner, error: &Error) {
-    let now = client.world.clock.now();
-    let error = error.clone().retry_after(Due::In(SETBACK));
+fn postpone(monitors: &Monitors, inner: &mut Inner, error: &Error) {
+    let now = monitors.account.world.clock.now();
+    let error = error.clone().retry_after(Due::In(RETRY_DELAY));
     for id in std::mem::take(&mut inner.jobs) {
         if let Some(watch) = inner.watches.get_mut(&id) {
             watch.queued = false;
             watch.failing = true;
-            watch.not_before = now + SETBACK;
+            watch.not_before = now + RETRY_DELAY;
             let news = News::failed(Kind::Error, error.clone());
-            client.hub.tell(inner, id, news, now);
-            client.hub.review(client, inner, id);
+            monitors.scheduler.tell(inner, id, news, now);
+            monitors.scheduler.review(&monitors.account, inner, id);
         }
     }
 }
 
 /// Does what waits to be done, as it comes.
-fn work_on(client: &Arc<Client>) {
+fn work_on(monitors: &Arc<Monitors>) {
     /// Also when a panic ends the thread: another one is started when there is work.
-    struct Worker<'a>(&'a Client);
+    struct Worker<'a>(&'a Monitors);
     impl Drop for Worker<'_> {
         fn drop(&mut self) {
-            self.0.hub.lock().workers -= 1;
+            self.0.scheduler.lock().workers -= 1;
         }
     }
-    let _worker = Worker(client);
-    while let Some(id) = next_job(&client.hub) {
-        work::run(client, id);
+    let _worker = Worker(monitors);
+    while let Some(id) = next_job(&monitors.scheduler) {
+        job::run(monitors, id);
     }
 }
 
-fn next_job(hub: &Hub) -> Option<u64> {
-    let mut inner = hub.lock();
+fn next_job(scheduler: &Scheduler) -> Option<u64> {
+    let mut inner = scheduler.lock();
     loop {
         if inner.is_over() {
             return None;
@@ -164,16 +149,16 @@ fn next_job(hub: &Hub) -> Option<u64> {
             return Some(id);
         }
         inner.idle += 1;
-        hub.work.wait(&mut inner);
+        scheduler.work.wait(&mut inner);
         inner.idle -= 1;
     }
 }
 
 /// A panic of the scheduler, which is a bug, ends every monitor; each is told.
-struct GiveUp<'a>(&'a Client);
+struct GiveUp<'a>(&'a Monitors);
 
 impl Drop for GiveUp<'_> {
     fn drop(&mut self) {
-        self.0.hub.give_up(&Error::local(Status::Panic));
+        self.0.scheduler.give_up(&Error::local(Status::Panic));
     }
 }

@@ -3,19 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::state::{Born, MAX_REJECTED, State};
-use super::{MAX_RENEWALS, Session};
-use crate::acting::Edges;
-use crate::client::Client;
-use crate::clock::Clock;
-use crate::config::{Confidence, check_interval};
+use super::Session;
+use super::state::{CreatedAt, MAX_REJECTED, MAX_RENEWALS, State};
+use crate::account::Account;
+use crate::backend::Print;
 use crate::error::{Due, Error, Status};
 use crate::frame::Digest;
-use crate::pacing::{MAX_WAIT, Pacing};
-use crate::policy::{Row, Track};
-use crate::saved::Saved;
-use crate::verdict::{DEFAULT_INTERVAL_SEC, Interval};
-use crate::wire::ContextUrls;
+use crate::platform::clock::Clock;
+use crate::rules::alerts::Edges;
+use crate::rules::confidence::Confidence;
+use crate::rules::outcome_table::{Row, Track};
+use crate::rules::pacing::{DEFAULT_INTERVAL_SEC, Interval, MAX_WAIT, Pacing, check_interval};
+use crate::session::saved::Saved;
 
 fn to_ms(time: Duration) -> u64 {
     u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
@@ -30,7 +29,7 @@ impl Session {
 
     /// What is saved.
     pub(crate) fn snapshot(&self) -> Saved {
-        let clock = &*self.client.world.clock;
+        let clock = &*self.account.world.clock;
         let state = self.state.lock();
         let now = clock.now();
         let mut wait = state.pacing.remaining(now);
@@ -40,9 +39,10 @@ impl Session {
         }
         let back = |then: Duration| to_ms(now.saturating_sub(then));
         let frame = |digest: &Digest| (digest.len, digest.sum);
+        let Print::Service(urls) = &state.print;
         Saved {
-            process_url: state.urls.process.as_str().to_owned(),
-            fallback_url: state.urls.fallback.as_str().to_owned(),
+            process_url: urls.process.as_str().to_owned(),
+            fallback_url: urls.fallback.as_str().to_owned(),
             warning_level: self.warning.level().unwrap_or(0),
             pause_level: self.pause.level().unwrap_or(0),
             age_ms: to_ms(state.age(clock)),
@@ -78,23 +78,16 @@ impl Session {
     }
 
     /// A context from its saved text.
-    pub(crate) fn restore(client: &Arc<Client>, text: &str) -> Result<Arc<Session>, Error> {
-        Session::from_saved(client, &Saved::decode(text)?)
+    pub(crate) fn restore(account: &Arc<Account>, text: &str) -> Result<Arc<Session>, Error> {
+        Session::from_saved(account, &Saved::decode(text)?)
     }
 
     /// A context from what was saved of it.
-    pub(crate) fn from_saved(client: &Arc<Client>, saved: &Saved) -> Result<Arc<Session>, Error> {
-        let clock = &*client.world.clock;
-        let check = |url: &str| {
-            client
-                .trust
-                .check(url)
-                .map_err(|why| Error::with_text(Status::UntrustedUrl, why.0))
-        };
-        let urls = ContextUrls {
-            process: check(&saved.process_url)?,
-            fallback: check(&saved.fallback_url)?,
-        };
+    pub(crate) fn from_saved(account: &Arc<Account>, saved: &Saved) -> Result<Arc<Session>, Error> {
+        let clock = &*account.world.clock;
+        let print = account
+            .backend
+            .restore(&saved.process_url, &saved.fallback_url)?;
         let level = |level: u8| Confidence::new(level.into()).map_err(|_| damaged());
         let (warning, pause) = (level(saved.warning_level)?, level(saved.pause_level)?);
         let passed = Passed::between(saved, clock);
@@ -102,10 +95,10 @@ impl Session {
         if age > MAX_WAIT {
             return Err(Error::local(Status::ContextLost).retry_after(Due::Never));
         }
-        let mut state = State::new(urls, client.config.interval_sec, clock);
-        state.born = Born::with_age(age, clock);
+        let mut state = State::new(print, account.config.interval_sec, clock);
+        state.created_at = CreatedAt::with_age(age, clock);
         saved.fill(&mut state, passed.for_wait, clock.now())?;
-        Ok(Session::enlisted(client, state, warning, pause))
+        Ok(Session::enlisted(account, state, warning, pause))
     }
 }
 

@@ -3,33 +3,33 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::acting::Edges;
-use crate::cancel::CancelToken;
-use crate::clock::{Clock, World};
+use crate::backend::Print;
 use crate::error::{Error, Status};
 use crate::frame::Digest;
-use crate::pacing::{MAX_WAIT, Pacing};
-use crate::policy::Track;
-use crate::trust::TrustedUrl;
-use crate::wire::ContextUrls;
+use crate::platform::cancel::CancelToken;
+use crate::platform::clock::{Clock, World};
+use crate::rules::alerts::Edges;
+use crate::rules::outcome_table::Track;
+use crate::rules::pacing::{MAX_WAIT, Pacing};
 
-use super::{MAX_RENEWALS, RENEWAL_WINDOW};
-
+/// At most this many renewals within [`RENEWAL_WINDOW`].
+pub(super) const MAX_RENEWALS: usize = 3;
+const RENEWAL_WINDOW: Duration = Duration::from_secs(3_600);
 /// How many rejected frames are known again.
 pub(super) const MAX_REJECTED: usize = 8;
 
 /// When a context was created, on a clock that counts suspend where there is one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Born {
+pub(super) struct CreatedAt {
     /// Its age at the two readings below.
     pub(super) age: Duration,
     pub(super) since_boot: Option<Duration>,
     pub(super) now: Duration,
 }
 
-impl Born {
-    pub(super) fn with_age(age: Duration, clock: &dyn Clock) -> Born {
-        Born {
+impl CreatedAt {
+    pub(super) fn with_age(age: Duration, clock: &dyn Clock) -> CreatedAt {
+        CreatedAt {
             age,
             since_boot: clock.since_boot(),
             now: clock.now(),
@@ -46,8 +46,8 @@ impl Born {
 }
 
 pub(super) struct State {
-    pub(super) urls: ContextUrls,
-    pub(super) born: Born,
+    pub(super) print: Print,
+    pub(super) created_at: CreatedAt,
     pub(super) pacing: Pacing,
     pub(super) track: Track,
     pub(super) edges: Edges,
@@ -81,10 +81,10 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(urls: ContextUrls, host_sec: u32, clock: &dyn Clock) -> State {
+    pub(super) fn new(print: Print, host_sec: u32, clock: &dyn Clock) -> State {
         State {
-            urls,
-            born: Born::with_age(Duration::ZERO, clock),
+            print,
+            created_at: CreatedAt::with_age(Duration::ZERO, clock),
             pacing: Pacing::new(clock.now(), host_sec),
             track: Track::default(),
             edges: Edges::default(),
@@ -108,17 +108,8 @@ impl State {
         }
     }
 
-    /// Where the next frame goes.
-    pub(super) fn url(&self) -> &TrustedUrl {
-        if self.track.using_fallback {
-            &self.urls.fallback
-        } else {
-            &self.urls.process
-        }
-    }
-
     pub(super) fn age(&self, clock: &dyn Clock) -> Duration {
-        self.born.age(clock)
+        self.created_at.age(clock)
     }
 
     /// Whether the service dropped this context, or did so by its age.
@@ -157,9 +148,9 @@ impl State {
     }
 
     /// A new context took this one's place.
-    pub(super) fn renewed(&mut self, urls: ContextUrls, clock: &dyn Clock) {
-        self.urls = urls;
-        self.born = Born::with_age(Duration::ZERO, clock);
+    pub(super) fn renewed(&mut self, print: Print, clock: &dyn Clock) {
+        self.print = print;
+        self.created_at = CreatedAt::with_age(Duration::ZERO, clock);
         self.track = Track {
             rejected: self.track.rejected,
             ..Track::default()

@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
+use oe_core::account::config::Options;
 use oe_core::client::Client;
-use oe_core::clock::{Clock, Spawn, StdSpawn, World};
-use oe_core::config::{Confidence, Options};
 use oe_core::error::{Due, Error, Status};
-use oe_core::log::{Level, Log, LogSink};
-use oe_core::session::{Outcome, Session};
+use oe_core::platform::clock::{Clock, Spawn, StdSpawn, World};
+use oe_core::platform::log::{Level, Log, LogSink};
+use oe_core::rules::confidence::Confidence;
+use oe_core::session::Session;
+use oe_core::session::outcome::Outcome;
 use oe_core::transport::{
     Exchange, Failure, MAX_REPLY_BODY, Reply, ReplyBody, Request, Sent, Transport,
 };

@@ -6,11 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use oe_core::clock::{Clock, Spawn};
-use oe_core::config::{Confidence, Options};
+use oe_core::account::config::Options;
 use oe_core::error::Status;
 use oe_core::monitor::{Event, Kind, Monitor};
-use oe_core::session::Outcome;
+use oe_core::platform::clock::{Clock, Spawn};
+use oe_core::rules::confidence::Confidence;
+use oe_core::session::outcome::Outcome;
 
 use crate::common::*;
 

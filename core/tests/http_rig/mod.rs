@@ -5,13 +5,13 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use oe_core::cancel::CancelToken;
-use oe_core::clock::StdSpawn;
 use oe_core::http::{HttpConfig, HttpTransport, Roots};
 use oe_core::key::ApiKey;
-use oe_core::log::Log;
+use oe_core::platform::cancel::CancelToken;
+use oe_core::platform::clock::StdSpawn;
+use oe_core::platform::log::Log;
+use oe_core::rules::trust::{Trust, TrustedUrl};
 use oe_core::transport::{Exchange, Reply, ReplyBody, Request, Transport};
-use oe_core::trust::{Trust, TrustedUrl};
 use oe_test_support::certs::{Authority, Fault};
 use oe_test_support::fake_jpeg;
 use oe_test_support::peer::{Peer, Step};

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oe_core::client::Client;
-use oe_core::config::Confidence;
 use oe_core::monitor::{Kind, Monitor};
-use oe_core::session::{Session, flags};
+use oe_core::rules::confidence::Confidence;
+use oe_core::session::Session;
+use oe_core::session::outcome::flags;
 
 use crate::world::World;
 

@@ -12,11 +12,13 @@
 mod calls;
 mod world;
 
+use oe_core::account::config::Options;
 use oe_core::client::Client;
-use oe_core::config::{Confidence, Options};
-use oe_core::reply::{Reason, retry_after};
-use oe_core::trust::Trust;
-use oe_core::{frame, verdict, wire};
+use oe_core::frame;
+use oe_core::rules::confidence::Confidence;
+use oe_core::rules::trust::Trust;
+use oe_core::wire::api_error::{ApiError, retry_after};
+use oe_core::wire::{create_context, verdict};
 
 pub use calls::{calls, uploads_of};
 
@@ -49,7 +51,7 @@ pub fn reply(data: &[u8]) {
 /// The body and the headers of a refusal.
 pub fn refusal(data: &[u8]) {
     let (head, body) = data.split_at(data.len().min(64));
-    let _ = Reason::read(body);
+    let _ = ApiError::read(body);
     let words = String::from_utf8_lossy(head);
     let mut lines = words.split('\n').map(str::to_owned);
     let date = lines.next().unwrap_or_default();
@@ -64,7 +66,7 @@ pub fn refusal(data: &[u8]) {
 /// The body of an answer with a context.
 pub fn create(data: &[u8]) {
     let trust = Trust::service();
-    if let Ok(urls) = wire::decode_create(data, &trust) {
+    if let Ok(urls) = create_context::decode(data, &trust) {
         for url in [&urls.process, &urls.fallback] {
             assert!(trust.check(url.as_str()).is_ok());
         }
@@ -166,7 +168,7 @@ pub fn options(data: &[u8]) {
         }
     }
     // Whatever was set: a client is made or refused, without a network.
-    let made = Client::new(&options, oe_core::clock::World::default());
+    let made = Client::new(&options, oe_core::platform::clock::World::default());
     if let Err(error) = made {
         assert!(error.status.is_error());
     }

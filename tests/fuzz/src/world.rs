@@ -4,9 +4,9 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use oe_core::account::config::Options;
 use oe_core::client::Client;
-use oe_core::clock::{self, Clock, Spawn};
-use oe_core::config::Options;
+use oe_core::platform::clock::{self, Clock, Spawn};
 use oe_core::transport::{Exchange, Failure, Reply, ReplyBody, Request, Sent, Transport};
 
 /// What the fuzzer sees of one request.

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::*;
-use crate::cancel::CancelToken;
-use crate::clock::StdSpawn;
+use crate::platform::cancel::CancelToken;
+use crate::platform::clock::StdSpawn;
+use crate::rules::trust::Trust;
 use crate::transport::Request;
-use crate::trust::Trust;
 
 fn call(timeout: Duration, cancel: &CancelToken) -> Call {
     let trust = Trust::endpoint("http://a.test").unwrap();

@@ -1,6 +1,6 @@
 //! The account latch of a client: after an account error nothing goes out until it is cleared.
 
-use crate::sync::Mutex;
+use crate::platform::sync::Mutex;
 
 use crate::error::Status;
 

@@ -1,102 +1,37 @@
 //! One print: pacing, then policy, then the wire.
 //!
-//! A session's state is behind one lock that is never held while a request is in flight. A
-//! [`Flight`] marks the session as busy; landing it applies the outcome, and dropping it
-//! unlanded, which only a panic does, applies that too.
+//! A session's state is behind one lock that is never held while a request is in flight. An
+//! [`InFlight`] marks the session as busy; completing it applies the outcome, and dropping it
+//! before that, which only a panic does, applies that too.
 
-mod flight;
+mod attached;
+mod in_flight;
+pub mod outcome;
 mod restore;
+pub(crate) mod saved;
 mod state;
-mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sync::{Condvar, Mutex};
+use crate::platform::sync::{Condvar, Mutex};
 
-use crate::cancel::CancelToken;
-use crate::client::{Client, Purpose};
-use crate::config::{Confidence, check_interval};
+use crate::account::{Account, Purpose, Wake};
+use crate::backend::Print;
 use crate::error::{Due, Error, Status};
 use crate::frame::{self, Age, Digest, Frame};
-use crate::log::Level;
-use crate::transport::{Exchange, Failure, Request, Sent};
-use crate::wire::{ContextUrls, Multipart};
+use crate::platform::cancel::CancelToken;
+use crate::platform::log::Level;
+use crate::rules::confidence::Confidence;
+use crate::rules::pacing::check_interval;
 
-use flight::Flight;
+use in_flight::InFlight;
+use outcome::{Info, Outcome};
 use state::State;
-
-/// Flags of an [`Outcome`]; the numbers of the C ABI.
-pub mod flags {
-    /// Tell the user, once per episode.
-    pub const WARNING_EDGE: u32 = 1;
-    /// Pause the print, once per episode.
-    pub const PAUSE_EDGE: u32 = 2;
-    /// The verdict came from the fallback URL.
-    pub const FALLBACK: u32 = 4;
-    /// The same bytes as the last frame with a verdict: a frozen camera.
-    pub const REPEATED_FRAME: u32 = 8;
-    /// The frame was over the maximum age when the verdict came.
-    pub const LATE: u32 = 16;
-    /// The answer held no usable interval.
-    pub const TIMING_DEFAULTED: u32 = 32;
-    /// The embedded engine's verdict.
-    pub const EMBEDDED: u32 = 64;
-}
-
-/// At most this many renewals within [`RENEWAL_WINDOW`].
-const MAX_RENEWALS: usize = 3;
-const RENEWAL_WINDOW: Duration = Duration::from_secs(3_600);
-
-/// What a process call returned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// 1 (failed) to 10 (perfect).
-    pub print_quality: i32,
-    /// 0 (perfect) to 100 (failed); -1 when none that is valid was sent.
-    pub score: i32,
-    /// As sent.
-    pub warning_suggested: bool,
-    /// As sent.
-    pub pause_suggested: bool,
-    /// As sent; false when missing.
-    pub faster_inspection_suggested: bool,
-    /// Seconds.
-    pub minimum_interval_sec: u32,
-    /// Seconds.
-    pub recommended_interval_sec: u32,
-    /// Milliseconds until this context may be called again.
-    pub next_due_ms: u32,
-    /// Bits of [`flags`].
-    pub flags: u32,
-    /// Milliseconds from call to verdict.
-    pub latency_ms: u32,
-    /// Milliseconds from capture to verdict; 0 when the capture time was not given.
-    pub frame_age_ms: u32,
-}
-
-/// What is known of a context.
-#[derive(Clone, Copy, Debug)]
-pub struct Info {
-    /// Whether the fallback URL is in use.
-    pub using_fallback: bool,
-    /// Failures in a row.
-    pub failures_in_a_row: u32,
-    /// The quality of the last verdict; 0 before the first.
-    pub last_quality: i32,
-    /// Seconds since the context was created at the service.
-    pub age_sec: u64,
-    /// Process calls that went out, or tried to.
-    pub calls: u64,
-    /// How the last of them ended.
-    pub last_status: Status,
-    /// When the next one may start.
-    pub due: Due,
-}
 
 /// One print.
 pub struct Session {
-    client: Arc<Client>,
+    account: Arc<Account>,
     id: u64,
     warning: Confidence,
     pause: Confidence,
@@ -107,30 +42,31 @@ pub struct Session {
 
 impl Session {
     pub(crate) fn new(
-        client: &Arc<Client>,
-        urls: ContextUrls,
+        account: &Arc<Account>,
+        print: Print,
         warning: Confidence,
         pause: Confidence,
     ) -> Arc<Session> {
-        let state = State::new(urls, client.config.interval_sec, &*client.world.clock);
-        Session::enlisted(client, state, warning, pause)
+        let state = State::new(print, account.config.interval_sec, &*account.world.clock);
+        Session::enlisted(account, state, warning, pause)
     }
 
     fn enlisted(
-        client: &Arc<Client>,
+        account: &Arc<Account>,
         state: State,
         warning: Confidence,
         pause: Confidence,
     ) -> Arc<Session> {
         let session = Arc::new(Session {
-            client: Arc::clone(client),
-            id: client.new_id(),
+            account: Arc::clone(account),
+            id: account.new_id(),
             warning,
             pause,
             state: Mutex::new(state),
             changed: Condvar::new(),
         });
-        client.enlist(session.id, &session);
+        let weak = Arc::downgrade(&session);
+        account.enlist(session.id, weak);
         session
     }
 
@@ -145,35 +81,35 @@ impl Session {
 
     fn try_process(&self, jpeg: &[u8], captured_unix_ms: Option<i64>) -> Result<Outcome, Error> {
         frame::check(jpeg).map_err(|error| self.with_due(error))?;
-        let clock = &self.client.world.clock;
+        let clock = &self.account.world.clock;
         let age = captured_unix_ms.map(|ms| Age::new(ms, clock.wall_ms(), clock.now()));
-        self.exchange(jpeg, age, || self.client.world.digest(jpeg))
+        self.process_checked(jpeg, age, || self.account.world.digest(jpeg))
     }
 
     /// As [`process`](Self::process), of a frame that was checked and read before.
     pub(crate) fn process_frame(&self, frame: &Frame) -> Result<Outcome, Error> {
-        self.remember(self.exchange(&frame.jpeg, Some(frame.age), || frame.digest))
+        self.remember(self.process_checked(&frame.jpeg, Some(frame.age), || frame.digest))
     }
 
-    fn exchange(
+    fn process_checked(
         &self,
         jpeg: &[u8],
         age: Option<Age>,
         digest: impl FnOnce() -> Digest,
     ) -> Result<Outcome, Error> {
-        let flight = self.take_off(jpeg, age)?;
+        let in_flight = self.begin(jpeg, age)?;
         let digest = digest();
-        let exchange = self.send(jpeg, &flight);
-        let (result, level) = flight.land(digest, &exchange);
+        let reading = in_flight.judge(jpeg);
+        let (result, level) = in_flight.complete(digest, &reading);
         match &result {
-            Ok(outcome) => self.client.log().write(
+            Ok(outcome) => self.account.log().write(
                 level,
                 format_args!(
                     "verdict: quality {} score {} flags {} in {} ms",
                     outcome.print_quality, outcome.score, outcome.flags, outcome.latency_ms
                 ),
             ),
-            Err(error) => self.client.log().write(
+            Err(error) => self.account.log().write(
                 level,
                 format_args!(
                     "process: {error}; next call in {} ms",
@@ -185,8 +121,8 @@ impl Session {
     }
 
     /// The local checks that need the state, in the order of the contract, then off.
-    fn take_off(&self, jpeg: &[u8], age: Option<Age>) -> Result<Flight<'_>, Error> {
-        let world = &self.client.world;
+    fn begin(&self, jpeg: &[u8], age: Option<Age>) -> Result<InFlight<'_>, Error> {
+        let world = &self.account.world;
         let mut state = self.state.lock();
         let now = world.clock.now();
         let refuse =
@@ -194,7 +130,8 @@ impl Session {
         if state.was_rejected(jpeg, world) {
             return refuse(Status::ImageRejected, &state);
         }
-        if age.is_some_and(|age| frame::is_too_old(age.at(now), self.client.config.max_frame_age)) {
+        if age.is_some_and(|age| frame::is_too_old(age.at(now), self.account.config.max_frame_age))
+        {
             return refuse(Status::StaleFrame, &state);
         }
         self.admit(&state, now)?;
@@ -210,10 +147,10 @@ impl Session {
         state.in_flight = Some(token.clone());
         state.processing = true;
         state.calls += 1;
-        Ok(Flight::new(
+        Ok(InFlight::new(
             self,
             token,
-            state.url().clone(),
+            state.print.clone(),
             state.track.using_fallback,
             now,
             age,
@@ -225,8 +162,8 @@ impl Session {
         if state.closed {
             return Err(Error::local(Status::Cancelled));
         }
-        self.client.refuse_if_latched()?;
-        if state.is_lost(&*self.client.world.clock) {
+        self.account.refuse_if_latched()?;
+        if state.is_lost(&*self.account.world.clock) {
             return Err(Error::local(Status::ContextLost).retry_after(Due::Never));
         }
         if state.in_flight.is_some() {
@@ -235,38 +172,16 @@ impl Session {
         Ok(())
     }
 
-    fn send(&self, jpeg: &[u8], flight: &Flight<'_>) -> Exchange {
-        let Some(multipart) = Multipart::new() else {
-            return Exchange {
-                outcome: Err(Failure::Resources),
-                sent: Sent::Nothing,
-                reused: false,
-                answered: false,
-                bytes_sent: 0,
-                bytes_received: 0,
-            };
-        };
-        self.client.transport.exchange(&Request {
-            url: flight.url(),
-            key: self.client.key.as_ref(),
-            content_type: &multipart.content_type,
-            body: multipart.body(jpeg),
-            timeout: self.client.config.timeout,
-            connect_timeout: self.client.config.connect_timeout,
-            cancel: flight.token(),
-        })
-    }
-
     /// When the next call may start; never while latched or lost.
     #[must_use]
     pub fn due(&self) -> Due {
-        let now = self.client.world.clock.now();
+        let now = self.account.world.clock.now();
         self.due_of(&self.state.lock(), now)
     }
 
     fn due_of(&self, state: &State, now: Duration) -> Due {
-        let latched = self.client.latch.status().is_some();
-        if latched || state.is_lost(&*self.client.world.clock) {
+        let latched = self.account.latch.status().is_some();
+        if latched || state.is_lost(&*self.account.world.clock) {
             return Due::Never;
         }
         Due::In(state.pacing.remaining(now))
@@ -286,7 +201,7 @@ impl Session {
     }
 
     fn try_wait_due(&self) -> Result<(), Error> {
-        let clock = &self.client.world.clock;
+        let clock = &self.account.world.clock;
         let token = CancelToken::new();
         let mut state = self.state.lock();
         self.admit(&state, clock.now())?;
@@ -321,15 +236,8 @@ impl Session {
     /// The handle is gone: ends what is in flight, for good.
     pub fn close(&self) {
         self.state.lock().closed = true;
-        self.client.dismiss(self.id);
+        self.account.dismiss(self.id);
         self.cancel();
-    }
-
-    /// Whoever waits looks again.
-    pub(crate) fn wake(&self) {
-        // Taken so that a thread between its check and its wait is not missed.
-        drop(self.state.lock());
-        self.changed.notify_all();
     }
 
     /// The host's own interval in seconds; 0 follows the service. A wait that is running is
@@ -358,7 +266,7 @@ impl Session {
     }
 
     fn try_renew(&self) -> Result<(), Error> {
-        let clock = &self.client.world.clock;
+        let clock = &self.account.world.clock;
         let token = CancelToken::new();
         {
             let mut state = self.state.lock();
@@ -366,7 +274,7 @@ impl Session {
             if state.closed {
                 return Err(Error::local(Status::Cancelled));
             }
-            self.client.refuse_if_latched()?;
+            self.account.refuse_if_latched()?;
             if state.in_flight.is_some() {
                 return Err(Error::local(Status::Busy).retry_after(self.due_of(&state, now)));
             }
@@ -378,13 +286,13 @@ impl Session {
             }
             state.in_flight = Some(token.clone());
         }
-        let occupied = Occupied { session: self };
-        let urls = self
-            .client
+        let busy = BusyGuard { session: self };
+        let print = self
+            .account
             .create(Purpose::Context, self.warning, self.pause, &token);
-        drop(occupied);
-        let urls = urls?;
-        self.state.lock().renewed(urls, &**clock);
+        drop(busy);
+        let print = print?;
+        self.state.lock().renewed(print, &**clock);
         self.changed.notify_all();
         Ok(())
     }
@@ -392,7 +300,7 @@ impl Session {
     /// What is known of this context. Never waits for a call in flight.
     #[must_use]
     pub fn info(&self) -> Info {
-        let clock = &self.client.world.clock;
+        let clock = &self.account.world.clock;
         let state = self.state.lock();
         Info {
             using_fallback: state.track.using_fallback,
@@ -431,9 +339,18 @@ impl Session {
     }
 }
 
+impl Wake for Session {
+    /// Whoever waits looks again.
+    fn wake(&self) {
+        // Taken so that a thread between its check and its wait is not missed.
+        drop(self.state.lock());
+        self.changed.notify_all();
+    }
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
-        self.client.dismiss(self.id);
+        self.account.dismiss(self.id);
     }
 }
 
@@ -446,11 +363,11 @@ impl std::fmt::Debug for Session {
 }
 
 /// Frees the session for the next call when a renewal ends, however it ends.
-struct Occupied<'a> {
+struct BusyGuard<'a> {
     session: &'a Session,
 }
 
-impl Drop for Occupied<'_> {
+impl Drop for BusyGuard<'_> {
     fn drop(&mut self) {
         self.session.state.lock().in_flight = None;
     }

@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::signal::{self, Signal};
 use crate::frame::{self, Digest};
-use crate::monitor::{self, Signal};
 
 /// The clocks of one device.
 pub trait Clock: Send + Sync {
@@ -132,7 +132,7 @@ impl Default for World {
             clock: Arc::new(SystemClock::default()),
             spawn: Arc::new(StdSpawn),
             checksum: |jpeg| frame::checksum(jpeg),
-            signal: monitor::signal,
+            signal: signal::signal,
         }
     }
 }

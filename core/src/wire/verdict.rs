@@ -1,20 +1,7 @@
 //! The service's opinion of one frame, and how it is read from an answer.
 
-use crate::config::MAX_INTERVAL_SEC;
-use crate::json::{Members, boolean, number};
-
-/// The interval the hosted service recommends when an answer names only a minimum, in seconds.
-/// Source: the public API documentation ("at least 20").
-pub const DEFAULT_INTERVAL_SEC: u32 = 20;
-
-/// When the service wants to be called again, in seconds. Both are 1 to 1,209,600.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interval {
-    /// The shortest allowed delay.
-    pub minimum: u32,
-    /// The delay to use by default.
-    pub recommended: u32,
-}
+use super::json::{Members, boolean, number};
+use crate::rules::pacing::{DEFAULT_INTERVAL_SEC, Interval, MAX_INTERVAL_SEC};
 
 /// What the service said of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use super::Monitors;
 use super::events::{Kind, News};
-use super::hub::Inner;
-use super::threads::{self, SETBACK};
-use super::watch::{Busy, Task};
-use crate::cancel::CancelToken;
-use crate::client::{Client, Purpose};
-use crate::config::Confidence;
+use super::plan::{Busy, Task};
+use super::scheduler::Inner;
+use crate::account::Purpose;
+use crate::backend::Print;
 use crate::error::{Due, Error, Status};
 use crate::frame::Frame;
-use crate::session::{Outcome, Session};
-use crate::wire::ContextUrls;
+use crate::platform::cancel::CancelToken;
+use crate::platform::own_thread::{self, RETRY_DELAY};
+use crate::rules::confidence::Confidence;
+use crate::session::Session;
+use crate::session::outcome::Outcome;
 
 /// What is done, with what it needs.
 enum Work {
@@ -24,7 +26,7 @@ enum Work {
 /// A call that is being made for a monitor. Dropped unlanded, which only a panic does, it counts
 /// as one.
 struct Job<'a> {
-    client: &'a Arc<Client>,
+    monitors: &'a Arc<Monitors>,
     id: u64,
     token: CancelToken,
     pauses: u32,
@@ -33,13 +35,15 @@ struct Job<'a> {
 }
 
 /// Does what a monitor has to do, if that is still so.
-pub(super) fn run(client: &Arc<Client>, id: u64) {
-    let Some((job, work)) = begin(client, id) else {
+pub(super) fn run(monitors: &Arc<Monitors>, id: u64) {
+    let Some((job, work)) = begin(monitors, id) else {
         return;
     };
     match work {
         Work::Create(warning, pause) => {
-            let made = client.create(Purpose::Context, warning, pause, &job.token);
+            let made = monitors
+                .account
+                .create(Purpose::Context, warning, pause, &job.token);
             job.created(made);
         }
         Work::Renew(session) => {
@@ -55,15 +59,15 @@ pub(super) fn run(client: &Arc<Client>, id: u64) {
     }
 }
 
-fn begin(client: &Arc<Client>, id: u64) -> Option<(Job<'_>, Work)> {
-    let hub = &client.hub;
-    let mut inner = hub.lock();
-    let now = client.world.clock.now();
+fn begin(monitors: &Arc<Monitors>, id: u64) -> Option<(Job<'_>, Work)> {
+    let scheduler = &monitors.scheduler;
+    let mut inner = scheduler.lock();
+    let now = monitors.account.world.clock.now();
     let watch = inner.watches.get_mut(&id)?;
     watch.queued = false;
-    let latched = client.latch.status().is_some();
-    let calls = watch.calls(client.create_at(now), now);
-    let max_age = client.config.max_frame_age;
+    let latched = monitors.account.latch.status().is_some();
+    let calls = watch.calls(monitors.account.create_at(now), now);
+    let max_age = monitors.account.config.max_frame_age;
     let task = match watch.paused || latched {
         true => None,
         false => watch.ready(calls, max_age, now),
@@ -77,11 +81,11 @@ fn begin(client: &Arc<Client>, id: u64) -> Option<(Job<'_>, Work)> {
         _ => None,
     };
     let Some((work, frozen)) = work else {
-        hub.review(client, &mut inner, id);
+        scheduler.review(&monitors.account, &mut inner, id);
         return None;
     };
     let job = Job {
-        client,
+        monitors,
         id,
         token: CancelToken::new(),
         pauses: watch.pauses,
@@ -89,12 +93,12 @@ fn begin(client: &Arc<Client>, id: u64) -> Option<(Job<'_>, Work)> {
         landed: false,
     };
     watch.busy = Some(Busy {
-        thread: threads::me(),
+        thread: own_thread::me(),
         token: job.token.clone(),
     });
     inner.creating += usize::from(job.creates);
     if frozen {
-        hub.tell(&mut inner, id, News::plain(Kind::CameraStalled), now);
+        scheduler.tell(&mut inner, id, News::plain(Kind::CameraStalled), now);
     }
     Some((job, work))
 }
@@ -103,26 +107,26 @@ impl Job<'_> {
     /// Ends the call: what it brought is applied by `land`, unless the monitor was stopped.
     fn end(&mut self, land: impl FnOnce(&Self, &mut Inner)) {
         self.landed = true;
-        let hub = &self.client.hub;
-        let mut inner = hub.lock();
+        let scheduler = &self.monitors.scheduler;
+        let mut inner = scheduler.lock();
         inner.creating -= usize::from(self.creates);
         if inner.finishing.remove(&self.id).is_none()
             && let Some(watch) = inner.watches.get_mut(&self.id)
         {
             watch.busy = None;
             land(self, &mut inner);
-            hub.review(self.client, &mut inner, self.id);
+            scheduler.review(&self.monitors.account, &mut inner, self.id);
         }
         if self.creates {
-            hub.review_gated(self.client, &mut inner);
+            scheduler.review_gated(&self.monitors.account, &mut inner);
         }
         drop(inner);
-        hub.ended.notify_all();
+        scheduler.ended.notify_all();
     }
 
-    fn created(mut self, made: Result<ContextUrls, Error>) {
+    fn created(mut self, made: Result<Print, Error>) {
         self.end(|job, inner| match made {
-            Ok(urls) => job.begin_print(inner, urls),
+            Ok(print) => job.begin_print(inner, print),
             Err(error) => {
                 job.failed(inner, &error);
                 job.tell_others(inner, &error);
@@ -130,11 +134,11 @@ impl Job<'_> {
         });
     }
 
-    fn begin_print(&self, inner: &mut Inner, urls: ContextUrls) {
+    fn begin_print(&self, inner: &mut Inner, print: Print) {
         let Some(watch) = inner.watches.get_mut(&self.id) else {
             return;
         };
-        let session = Session::new(self.client, urls, watch.warning, watch.pause);
+        let session = Session::new(&self.monitors.account, print, watch.warning, watch.pause);
         let session = session.attend(watch.muted, watch.paused);
         if let Some(sec) = watch.host_sec {
             // Checked when it was set.
@@ -166,8 +170,10 @@ impl Job<'_> {
         if std::mem::take(&mut watch.failing) {
             self.tell(inner, News::plain(Kind::Recovered));
         }
-        let now = self.client.world.clock.now();
-        self.client.hub.tell_verdict(inner, self.id, outcome, now);
+        let now = self.monitors.account.world.clock.now();
+        self.monitors
+            .scheduler
+            .tell_verdict(inner, self.id, outcome, now);
     }
 
     /// Tells of an attempt that failed. What was refused here was none.
@@ -191,7 +197,7 @@ impl Job<'_> {
 
     /// A create that failed made it later for every monitor that waits for one.
     fn tell_others(&self, inner: &mut Inner, error: &Error) {
-        let now = self.client.world.clock.now();
+        let now = self.monitors.account.world.clock.now();
         if !error.status.is_error() || error.status.is_account() {
             return;
         }
@@ -207,13 +213,13 @@ impl Job<'_> {
             .collect();
         for id in wait {
             let news = News::failed(Kind::Error, error.clone());
-            self.client.hub.tell(inner, id, news, now);
+            self.monitors.scheduler.tell(inner, id, news, now);
         }
     }
 
     fn tell(&self, inner: &mut Inner, news: News) {
-        let now = self.client.world.clock.now();
-        self.client.hub.tell(inner, self.id, news, now);
+        let now = self.monitors.account.world.clock.now();
+        self.monitors.scheduler.tell(inner, self.id, news, now);
     }
 }
 
@@ -222,11 +228,11 @@ impl Drop for Job<'_> {
         if self.landed {
             return;
         }
-        let now = self.client.world.clock.now();
-        let error = Error::local(Status::Panic).retry_after(Due::In(SETBACK));
+        let now = self.monitors.account.world.clock.now();
+        let error = Error::local(Status::Panic).retry_after(Due::In(RETRY_DELAY));
         self.end(|job, inner| {
             if let Some(watch) = inner.watches.get_mut(&job.id) {
-                watch.not_before = now + SETBACK;
+                watch.not_before = now + RETRY_DELAY;
             }
             job.failed(inner, &error);
         });

@@ -1,18 +1,16 @@
 //! What a client is set up with.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Error, Status};
+use crate::error::{Error, Status, refuse};
 use crate::http::{Proxy, Roots};
 use crate::key::ApiKey;
-use crate::log::Log;
-use crate::trust::Trust;
+use crate::platform::log::Log;
+use crate::rules::pacing::check_interval;
+use crate::rules::trust::Trust;
 
 /// Shortest and longest total deadline of one call, in milliseconds.
 pub const TIMEOUT_MS: std::ops::RangeInclusive<u32> = 1_000..=3_600_000;
-/// The longest interval a host may set, in seconds: the 14 days that a context lives.
-pub const MAX_INTERVAL_SEC: u32 = 1_209_600;
 /// The highest maximum frame age, in milliseconds.
 pub const MAX_FRAME_AGE_MS: u32 = 3_600_000;
 /// The most worker threads for monitors.
@@ -22,7 +20,7 @@ pub const MAX_USER_AGENT: usize = 128;
 
 /// Who looks at the pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Backend {
+pub enum BackendKind {
     /// The hosted service, or a self-hosted one that speaks its wire.
     #[default]
     Service,
@@ -34,7 +32,7 @@ pub enum Backend {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub(crate) key: Option<ApiKey>,
-    pub(crate) backend: Backend,
+    pub(crate) backend: BackendKind,
     pub(crate) endpoint: Option<Trust>,
     pub(crate) allow_http: bool,
     pub(crate) roots: RootsChoice,
@@ -71,7 +69,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             key: None,
-            backend: Backend::default(),
+            backend: BackendKind::default(),
             endpoint: None,
             allow_http: false,
             roots: RootsChoice::default(),
@@ -86,10 +84,6 @@ impl Default for Options {
             log: Log::default(),
         }
     }
-}
-
-fn refuse(text: &'static str) -> Error {
-    Error::with_text(Status::Argument, text)
 }
 
 impl Options {
@@ -108,8 +102,8 @@ impl Options {
     /// For any other number.
     pub fn set_backend(&mut self, backend: i32) -> Result<(), Error> {
         self.backend = match backend {
-            0 => Backend::Service,
-            1 => Backend::Embedded,
+            0 => BackendKind::Service,
+            1 => BackendKind::Embedded,
             _ => {
                 return Err(refuse(
                     "the backend is neither service (0) nor embedded (1)",
@@ -225,7 +219,7 @@ impl Options {
     /// The host's own interval in seconds; 0 follows the service.
     ///
     /// # Errors
-    /// Above [`MAX_INTERVAL_SEC`].
+    /// Above [`MAX_INTERVAL_SEC`](crate::rules::pacing::MAX_INTERVAL_SEC).
     pub fn set_interval_sec(&mut self, sec: u32) -> Result<(), Error> {
         self.interval_sec = check_interval(sec)?;
         Ok(())
@@ -320,42 +314,6 @@ impl Options {
     }
 }
 
-/// Checks an interval in seconds.
-pub(crate) fn check_interval(sec: u32) -> Result<u32, Error> {
-    if sec > MAX_INTERVAL_SEC {
-        return Err(refuse(
-            "the interval is above 1,209,600 s, the 14 days that a context lives",
-        ));
-    }
-    Ok(sec)
-}
-
-/// A confidence level: 1 (acts soonest) to 5 (only when most certain), or unset.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Confidence(Option<u8>);
-
-impl Confidence {
-    /// From the C ABI's number, where 0 is unset.
-    ///
-    /// # Errors
-    /// Outside 0 to 5.
-    pub fn new(level: i32) -> Result<Confidence, Error> {
-        match level {
-            0 => Ok(Confidence(None)),
-            1..=5 => Ok(Confidence(u8::try_from(level).ok())),
-            _ => Err(refuse(
-                "a confidence level is not within 1 to 5, or 0 for the default",
-            )),
-        }
-    }
-
-    /// The level, if one is set.
-    #[must_use]
-    pub fn level(self) -> Option<u8> {
-        self.0
-    }
-}
-
 /// Shared by a client, its contexts and monitors: what they need of the options.
 #[derive(Clone, Debug)]
 pub(crate) struct CallConfig {
@@ -367,14 +325,14 @@ pub(crate) struct CallConfig {
 }
 
 impl Options {
-    pub(crate) fn call_config(&self) -> Arc<CallConfig> {
-        Arc::new(CallConfig {
+    pub(crate) fn call_config(&self) -> CallConfig {
+        CallConfig {
             timeout: self.timeout,
             connect_timeout: self.connect_timeout.min(self.timeout),
             interval_sec: self.interval_sec,
             max_frame_age: self.max_frame_age,
             workers: self.workers as usize,
-        })
+        }
     }
 }
 
@@ -424,15 +382,6 @@ mod tests {
             options.checked_trust().unwrap_err().status,
             Status::Argument
         );
-    }
-
-    #[test]
-    fn cr_07_levels_outside_one_to_five_are_refused() {
-        for level in [6, -1, i32::MAX, i32::MIN] {
-            assert_eq!(Confidence::new(level).unwrap_err().status, Status::Argument);
-        }
-        assert_eq!(Confidence::new(0).unwrap().level(), None);
-        assert_eq!(Confidence::new(5).unwrap().level(), Some(5));
     }
 
     #[test]

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::events::{Event, Kind};
-use crate::acting::Rising;
-use crate::cancel::CancelToken;
-use crate::config::Confidence;
 use crate::error::Status;
 use crate::frame::{self, Digest, Frame};
-use crate::session::{Outcome, Session, flags};
+use crate::platform::cancel::CancelToken;
+use crate::rules::alerts::Rising;
+use crate::rules::confidence::Confidence;
+use crate::session::Session;
+use crate::session::outcome::{Outcome, flags};
 
 /// A frame is asked for this long before it is due.
 const ASK_AHEAD: Duration = Duration::from_secs(2);
@@ -79,7 +80,7 @@ pub(super) struct Busy {
 }
 
 /// One monitor.
-pub(super) struct Watch {
+pub(super) struct MonitorState {
     pub(super) tag: u64,
     pub(super) warning: Confidence,
     pub(super) pause: Confidence,
@@ -110,9 +111,9 @@ pub(super) struct Watch {
     pub(super) timer: Option<Duration>,
 }
 
-impl Watch {
-    pub(super) fn new(tag: u64, warning: Confidence, pause: Confidence) -> Watch {
-        Watch {
+impl MonitorState {
+    pub(super) fn new(tag: u64, warning: Confidence, pause: Confidence) -> MonitorState {
+        MonitorState {
             tag,
             warning,
             pause,

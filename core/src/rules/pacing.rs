@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
-use crate::verdict::{DEFAULT_INTERVAL_SEC, Interval};
+use crate::error::{Error, refuse};
 
+/// The longest interval a host may set, in seconds: the 14 days that a context lives.
+pub const MAX_INTERVAL_SEC: u32 = 1_209_600;
+/// The interval the hosted service recommends when an answer names only a minimum, in seconds.
+/// Source: the public API documentation ("at least 20").
+pub const DEFAULT_INTERVAL_SEC: u32 = 20;
 /// No call comes sooner than this after the one before, whatever anyone asks for.
 pub const FLOOR: Duration = Duration::from_secs(5);
 /// Where doubling stops.
@@ -14,6 +19,25 @@ pub const MAX_WAIT: Duration = Duration::from_secs(14 * 24 * 3_600);
 const FAILURE_FLOOR: Duration = Duration::from_secs(DEFAULT_INTERVAL_SEC as u64);
 const AUTH_FIRST: Duration = Duration::from_secs(60);
 const AUTH_MAX: Duration = Duration::from_secs(900);
+
+/// When the service wants to be called again, in seconds. Both are 1 to 1,209,600.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interval {
+    /// The shortest allowed delay.
+    pub minimum: u32,
+    /// The delay to use by default.
+    pub recommended: u32,
+}
+
+/// Checks an interval in seconds.
+pub(crate) fn check_interval(sec: u32) -> Result<u32, Error> {
+    if sec > MAX_INTERVAL_SEC {
+        return Err(refuse(
+            "the interval is above 1,209,600 s, the 14 days that a context lives",
+        ));
+    }
+    Ok(sec)
+}
 
 /// What an outcome makes of the next call. The last column of the outcome table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,17 +2,16 @@
 
 use super::*;
 
-fn typed(kind: ErrorType) -> Reason {
-    Reason {
-        kind: Some(kind),
-        context_gone: false,
-    }
+fn typed(kind: ErrorType) -> Option<ErrorType> {
+    Some(kind)
 }
 
-const UNTYPED: Reason = Reason {
-    kind: None,
-    context_gone: false,
-};
+/// The row of an answer whose details say nothing of the context.
+fn row(http: u16, kind: Option<ErrorType>) -> (Condition, Status) {
+    classify(http, kind, false)
+}
+
+const UNTYPED: Option<ErrorType> = None;
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
@@ -74,40 +73,32 @@ fn fb_20_er_06_er_17_er_20_known_types_beat_the_status() {
         (415, UNTYPED, C::RequestRejected, S::RequestRejected),
         (101, UNTYPED, C::Unreachable, S::Io),
     ];
-    for (http, reason, condition, status) in table {
-        assert_eq!(
-            classify(http, reason),
-            (condition, status),
-            "{http} {reason:?}"
-        );
+    for (http, kind, condition, status) in table {
+        assert_eq!(row(http, kind), (condition, status), "{http} {kind:?}");
     }
 }
 
 #[test]
 fn er_10_a_context_is_gone_only_by_status_type_and_text_together() {
-    let gone = |kind| Reason {
-        kind,
-        context_gone: true,
-    };
     let internal = Some(ErrorType::InternalError);
-    assert_eq!(classify(500, gone(internal)).0, Condition::ContextGone);
-    assert_eq!(classify(503, gone(internal)).0, Condition::ServerFault);
-    assert_eq!(classify(404, gone(internal)).0, Condition::ServerFault);
-    assert_eq!(classify(500, gone(None)).0, Condition::ServerFault);
+    assert_eq!(classify(500, internal, true).0, Condition::ContextGone);
+    assert_eq!(classify(503, internal, true).0, Condition::ServerFault);
+    assert_eq!(classify(404, internal, true).0, Condition::ServerFault);
+    assert_eq!(classify(500, None, true).0, Condition::ServerFault);
     assert_eq!(
-        classify(500, gone(Some(ErrorType::BackendThrottled))).0,
+        classify(500, Some(ErrorType::BackendThrottled), true).0,
         Condition::Throttled
     );
 }
 
 /// One outcome on a fresh track.
-fn first(http: u16, reason: Reason) -> Decision {
-    Track::default().decide(classify(http, reason), http, false, MINUTE)
+fn first(http: u16, kind: Option<ErrorType>) -> Decision {
+    Track::default().decide(row(http, kind), http, false, MINUTE)
 }
 
 #[test]
 fn fb_04_fb_06_fb_13_er_14_what_switches_at_once() {
-    for (http, reason) in [
+    for (http, kind) in [
         (503, UNTYPED),
         (520, UNTYPED),
         (600, UNTYPED),
@@ -117,7 +108,7 @@ fn fb_04_fb_06_fb_13_er_14_what_switches_at_once() {
         (500, typed(ErrorType::InternalError)),
         (404, typed(ErrorType::InternalError)),
     ] {
-        let decision = first(http, reason);
+        let decision = first(http, kind);
         assert!(decision.switched, "{http}");
         assert!(!decision.renew && !decision.lost);
         assert_eq!(decision.next, Next::BackOff);
@@ -143,7 +134,7 @@ fn fb_04_fb_06_fb_13_er_14_what_switches_at_once() {
 
 #[test]
 fn fb_09_fb_10_fb_11_fb_17_fb_19_what_never_switches_at_once() {
-    for (http, reason) in [
+    for (http, kind) in [
         (429, UNTYPED),
         (429, typed(ErrorType::ContextRateLimited)),
         (429, typed(ErrorType::FreeLimit)),
@@ -158,7 +149,7 @@ fn fb_09_fb_10_fb_11_fb_17_fb_19_what_never_switches_at_once() {
         (200, UNTYPED),
         (503, typed(ErrorType::BackendThrottled)),
     ] {
-        assert!(!first(http, reason).switched, "{http} {reason:?}");
+        assert!(!first(http, kind).switched, "{http} {kind:?}");
     }
     for failure in [Failure::Resources, Failure::Cancelled] {
         let mut track = Track::default();
@@ -169,7 +160,7 @@ fn fb_09_fb_10_fb_11_fb_17_fb_19_what_never_switches_at_once() {
 
 #[test]
 fn fb_08_the_third_throttle_in_a_row_switches() {
-    let throttled = classify(503, typed(ErrorType::BackendThrottled));
+    let throttled = row(503, typed(ErrorType::BackendThrottled));
     let mut track = Track::default();
     assert!(!track.decide(throttled, 503, false, MINUTE).switched);
     assert!(!track.decide(throttled, 503, false, MINUTE).switched);
@@ -230,9 +221,9 @@ fn a_fallback_that_says_404_or_410_asks_for_a_new_context() {
         (302, false),
     ] {
         let mut track = Track::default();
-        let primary = track.decide(classify(http, UNTYPED), http, false, MINUTE);
+        let primary = track.decide(row(http, UNTYPED), http, false, MINUTE);
         assert!(primary.switched && !primary.renew);
-        let fallback = track.decide(classify(http, UNTYPED), http, false, MINUTE);
+        let fallback = track.decide(row(http, UNTYPED), http, false, MINUTE);
         assert_eq!(
             (fallback.renew, fallback.lost, fallback.status),
             (renew, false, Status::Server)
@@ -282,7 +273,7 @@ fn a_call_lost_with_a_reused_connection_does_not_use_up_the_switch() {
 
 #[test]
 fn the_fourth_rejected_image_in_a_row_backs_off() {
-    let rejected = classify(400, typed(ErrorType::ImageDecodeFailed));
+    let rejected = row(400, typed(ErrorType::ImageDecodeFailed));
     let mut track = Track::default();
     let nexts: Vec<_> = (0..5)
         .map(|_| track.decide(rejected, 400, false, MINUTE).next)
@@ -307,7 +298,7 @@ fn the_fourth_rejected_image_in_a_row_backs_off() {
 #[test]
 fn er_01_to_04_only_the_five_account_errors_latch() {
     for kind in ErrorType::ALL {
-        let (condition, status) = classify(403, typed(kind));
+        let (condition, status) = row(403, typed(kind));
         assert_eq!(condition.rule().latch, status.is_account(), "{kind:?}");
     }
     assert!(

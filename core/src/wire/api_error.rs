@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::json::{Members, string};
 use crate::error::ErrorType;
-use crate::json::{Members, string};
 
 /// The longest `Retry-After` that is honoured.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
@@ -14,24 +14,24 @@ const CONTEXT_GONE: &str = "Failed to get context object.";
 
 /// Why the service refused, read from the body of a non-2xx answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reason {
+pub struct ApiError {
     /// The reason, if it is a known word.
     pub kind: Option<ErrorType>,
     /// Whether the details are exactly the sentence for a context that is gone.
     pub context_gone: bool,
 }
 
-impl Reason {
+impl ApiError {
     /// Reads a body, whole or broken off. A type that stands there is used whatever became of the
     /// details after it; two different types are no type.
     #[must_use]
-    pub fn read(body: &[u8]) -> Reason {
+    pub fn read(body: &[u8]) -> ApiError {
         let kind = Members::read(body, ["ErrorType"]).get(0).and_then(string);
         let kind = kind.and_then(|word| ErrorType::from_word(&word));
         let details = Members::read(body, ["ErrorDetails"])
             .get(0)
             .and_then(string);
-        Reason {
+        ApiError {
             kind,
             context_gone: details.as_deref() == Some(CONTEXT_GONE),
         }
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn er_10_er_11_er_13_only_exact_words_count() {
-        let kind = |body: &[u8]| Reason::read(body).kind;
+        let kind = |body: &[u8]| ApiError::read(body).kind;
         let invalid = Some(ErrorType::InvalidApiKey);
         assert_eq!(
             kind(br#"{"ErrorType":"OE_INVALID_API_KEY","ErrorDetails":"x"}"#),
@@ -123,7 +123,7 @@ mod tests {
         let gone = |details: &str| {
             let body =
                 format!("{{\"ErrorType\":\"OE_INTERNAL_ERROR\",\"ErrorDetails\":{details}}}");
-            Reason::read(body.as_bytes()).context_gone
+            ApiError::read(body.as_bytes()).context_gone
         };
         assert!(gone("\"Failed to get context object.\""));
         assert!(!gone("\"Failed to get context object. key=1\""));

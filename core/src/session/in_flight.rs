@@ -1,153 +1,82 @@
-//! One process call, from its take-off to the outcome that is applied when it lands.
+//! One process call, from its beginning to the outcome that is applied when it completes.
 
 use std::time::Duration;
 
-use crate::cancel::CancelToken;
-use crate::creating::reason;
-use crate::error::{Due, Error, ErrorType, Status};
+use crate::account::latch::Ticket;
+use crate::backend::{Print, Reading};
+use crate::error::{Due, Error, Status};
 use crate::frame::{self, Age, Digest};
-use crate::latch::Ticket;
-use crate::log::Level;
-use crate::pacing::Next;
-use crate::policy::{self, Condition, Decision};
-use crate::random;
-use crate::reply;
-use crate::transport::{Exchange, Failure, Reply, ReplyBody, Sent};
-use crate::trust::TrustedUrl;
-use crate::verdict::{self, Interval, Verdict};
+use crate::platform::cancel::CancelToken;
+use crate::platform::log::Level;
+use crate::platform::random;
+use crate::rules::outcome_table::{Condition, Decision};
+use crate::rules::pacing::{Interval, Next};
+use crate::transport::Sent;
+use crate::wire::verdict::Verdict;
 
+use super::Session;
+use super::outcome::{Outcome, flags};
 use super::state::State;
-use super::{Outcome, Session, flags};
-use crate::client::describe;
 
-/// A process call in flight. Dropped unlanded, which only a panic does, it counts as one.
-pub(super) struct Flight<'a> {
+/// A process call in flight. Dropped before it is complete, which only a panic does, it counts as one.
+pub(super) struct InFlight<'a> {
     session: &'a Session,
     token: CancelToken,
-    url: TrustedUrl,
+    print: Print,
     fallback: bool,
     started: Duration,
     age: Option<Age>,
     ticket: Ticket,
-    landed: bool,
+    completed: bool,
 }
 
-/// An exchange, read.
-struct Reading {
-    verdict: Option<Verdict>,
-    /// The interval of an answer that is otherwise unusable.
-    interval: Option<Interval>,
-    outcome: (Condition, Status),
-    http_status: u16,
-    error_type: Option<ErrorType>,
-    retry_after: Duration,
-}
-
-impl Reading {
-    fn new(outcome: (Condition, Status), http_status: u16) -> Reading {
-        Reading {
-            verdict: None,
-            interval: None,
-            outcome,
-            http_status,
-            error_type: None,
-            retry_after: Duration::ZERO,
-        }
-    }
-
-    fn of(exchange: &Exchange) -> Reading {
-        match &exchange.outcome {
-            Err(failure) => Reading::new(policy::classify_failure(*failure), 0),
-            Ok(reply) if (200..300).contains(&reply.status) => Reading::of_success(reply),
-            Ok(reply) => Reading::of_refusal(reply),
-        }
-    }
-
-    fn of_success(reply: &Reply) -> Reading {
-        let unusable = Reading::new((Condition::BadVerdict, Status::Protocol), reply.status);
-        match &reply.body {
-            ReplyBody::Broken(_, failure) => {
-                Reading::new(policy::classify_failure(*failure), reply.status)
-            }
-            ReplyBody::TooLong(_) | ReplyBody::Encoded => unusable,
-            ReplyBody::Whole(body) => match verdict::decode(body) {
-                Ok(verdict) => Reading {
-                    verdict: Some(verdict),
-                    outcome: (Condition::Verdict, Status::Ok),
-                    ..unusable
-                },
-                Err(found) => Reading {
-                    interval: found.interval,
-                    ..unusable
-                },
-            },
-        }
-    }
-
-    fn of_refusal(reply: &Reply) -> Reading {
-        if let ReplyBody::Broken(_, Failure::Cancelled) = &reply.body {
-            return Reading::new(policy::classify_failure(Failure::Cancelled), reply.status);
-        }
-        let reason = reason(&reply.body);
-        let asked = reply::retry_after(&reply.retry_after, reply.date.as_deref());
-        Reading {
-            error_type: reason.kind,
-            retry_after: asked.unwrap_or_default(),
-            ..Reading::new(policy::classify(reply.status, reason), reply.status)
-        }
-    }
-}
-
-impl<'a> Flight<'a> {
+impl<'a> InFlight<'a> {
     pub(super) fn new(
         session: &'a Session,
         token: CancelToken,
-        url: TrustedUrl,
+        print: Print,
         fallback: bool,
         started: Duration,
         age: Option<Age>,
-    ) -> Flight<'a> {
-        let ticket = session.client.latch.ticket();
-        Flight {
+    ) -> InFlight<'a> {
+        let ticket = session.account.latch.ticket();
+        InFlight {
             session,
             token,
-            url,
+            print,
             fallback,
             started,
             age,
             ticket,
-            landed: false,
+            completed: false,
         }
     }
 
-    pub(super) fn url(&self) -> &TrustedUrl {
-        &self.url
-    }
-
-    pub(super) fn token(&self) -> &CancelToken {
-        &self.token
+    /// One attempt at the backend.
+    pub(super) fn judge(&self, jpeg: &[u8]) -> Reading {
+        let backend = &self.session.account.backend;
+        backend.judge(&self.print, self.fallback, jpeg, &self.token)
     }
 
     /// Applies the outcome and says what the caller gets.
-    pub(super) fn land(
+    pub(super) fn complete(
         mut self,
         digest: Digest,
-        exchange: &Exchange,
+        reading: &Reading,
     ) -> (Result<Outcome, Error>, Level) {
-        self.landed = true;
-        let client = &self.session.client;
-        let reading = Reading::of(exchange);
-        client.counters.traffic(exchange);
+        self.completed = true;
+        let account = &self.session.account;
+        account.counters.traffic(reading.traffic);
         match reading.verdict {
-            Some(_) => client.counters.processed(),
-            None => client.counters.failed(exchange),
+            Some(_) => account.counters.processed(),
+            None => account.counters.failed(reading),
         }
         if reading.outcome.0.rule().latch {
-            client.latch(reading.outcome.1, self.ticket);
+            account.latch(reading.outcome.1, self.ticket);
         }
         let result = match reading.verdict {
             Some(verdict) => self.deliver(&verdict, digest),
-            None => Err(self.refuse(&reading, digest, exchange)),
+            None => Err(self.refuse(reading, digest)),
         };
         let status = result
             .as_ref()
@@ -157,9 +86,9 @@ impl<'a> Flight<'a> {
 
     /// A verdict arrived: pace by it, and raise what it raises.
     fn deliver(&self, verdict: &Verdict, digest: Digest) -> Result<Outcome, Error> {
-        let client = &self.session.client;
+        let account = &self.session.account;
         let mut state = self.session.state.lock();
-        let now = client.world.clock.now();
+        let now = account.world.clock.now();
         let spoiled = state.spoiled;
         state.release();
         state.pacing.learn(verdict.interval);
@@ -173,13 +102,13 @@ impl<'a> Flight<'a> {
         if state.closed {
             return Err(Error::local(Status::Cancelled));
         }
-        if let Err(error) = client.refuse_if_latched() {
+        if let Err(error) = account.refuse_if_latched() {
             // A sibling's account error came first: this verdict is not acted on.
             state.last_status = error.status;
             return Err(error);
         }
         let age = self.age.map(|age| age.at(now));
-        let late = age.is_some_and(|age| frame::is_too_old(age, client.config.max_frame_age));
+        let late = age.is_some_and(|age| frame::is_too_old(age, account.config.max_frame_age));
         let repeated = state.last_frame.replace(digest) == Some(digest);
         state.last_quality = verdict.quality;
         state.wants_renewal = false;
@@ -222,18 +151,20 @@ impl<'a> Flight<'a> {
     }
 
     /// No verdict arrived: the outcome table says what follows.
-    fn refuse(&self, reading: &Reading, digest: Digest, exchange: &Exchange) -> Error {
-        let clock = &self.session.client.world.clock;
+    fn refuse(&self, reading: &Reading, digest: Digest) -> Error {
+        let clock = &self.session.account.world.clock;
         let mut state = self.session.state.lock();
         let now = clock.now();
         state.release();
         state.pacing.learn(reading.interval);
         let (condition, _) = reading.outcome;
-        let spared = condition == Condition::Unreachable && exchange.reused && !exchange.answered;
-        let mut decision = state
-            .track
-            .decide(reading.outcome, reading.http_status, spared, now);
-        if condition == Condition::Cancelled && exchange.sent == Sent::Nothing {
+        let stale_connection =
+            condition == Condition::Unreachable && reading.reused && !reading.answered;
+        let mut decision =
+            state
+                .track
+                .decide(reading.outcome, reading.http_status, stale_connection, now);
+        if condition == Condition::Cancelled && reading.sent == Sent::Nothing {
             decision.next = Next::Unchanged;
         }
         if state.automatic && !decision.lost {
@@ -244,13 +175,7 @@ impl<'a> Flight<'a> {
         }
         state.apply(&decision, reading.retry_after, now);
         let due = self.session.due_of(&state, now);
-        describe(
-            decision.status,
-            reading.http_status,
-            reading.error_type,
-            due,
-            &self.url.origin().host,
-        )
+        reading.error(decision.status, due)
     }
 }
 
@@ -276,12 +201,12 @@ impl State {
     }
 }
 
-impl Drop for Flight<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        if self.landed {
+        if self.completed {
             return;
         }
-        let now = self.session.client.world.clock.now();
+        let now = self.session.account.world.clock.now();
         let mut state = self.session.state.lock();
         state.release();
         let decision = state

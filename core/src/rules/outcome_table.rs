@@ -5,10 +5,8 @@
 
 use std::time::Duration;
 
-use crate::error::{ErrorType, Status};
-use crate::pacing::Next;
-use crate::reply::Reason;
-use crate::transport::Failure;
+use super::pacing::Next;
+use crate::error::{ErrorType, Failure, Status};
 
 /// The rows of the outcome table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,12 +137,12 @@ impl Condition {
 /// The row and the status of an answer that is no verdict. A known type beats the HTTP status,
 /// in answers outside 2xx only.
 #[must_use]
-pub fn classify(http_status: u16, reason: Reason) -> (Condition, Status) {
+pub fn classify(http_status: u16, kind: Option<ErrorType>, gone: bool) -> (Condition, Status) {
     if (200..300).contains(&http_status) {
         return (Condition::BadVerdict, Status::Protocol);
     }
-    if let Some(kind) = reason.kind {
-        let gone = http_status == 500 && reason.context_gone;
+    if let Some(kind) = kind {
+        let gone = http_status == 500 && gone;
         return match kind {
             ErrorType::InternalError if gone => (Condition::ContextGone, Status::Server),
             ErrorType::InternalError => (Condition::ServerFault, Status::Server),

@@ -9,12 +9,12 @@ const SLOTS: u32 = 50;
 
 /// Counts monitors that are started together.
 #[derive(Debug, Default)]
-pub(super) struct Burst {
+pub(super) struct Stagger {
     began: Option<Duration>,
     count: u32,
 }
 
-impl Burst {
+impl Stagger {
     /// How long the first call of a monitor waits that is started at `now`: nothing if it is
     /// alone, less than 20 s in any case.
     pub(super) fn wait(&mut self, now: Duration) -> Duration {
@@ -22,7 +22,7 @@ impl Burst {
             .began
             .is_some_and(|began| now.saturating_sub(began) < SPREAD);
         if !goes_on {
-            *self = Burst {
+            *self = Stagger {
                 began: Some(now),
                 count: 0,
             };
@@ -40,14 +40,14 @@ mod tests {
     use super::*;
 
     fn waits(count: usize) -> Vec<Duration> {
-        let mut burst = Burst::default();
+        let mut burst = Stagger::default();
         let now = Duration::from_secs(100);
         (0..count).map(|_| burst.wait(now)).collect()
     }
 
     #[test]
     fn one_alone_does_not_wait() {
-        let mut burst = Burst::default();
+        let mut burst = Stagger::default();
         for n in 0..5 {
             assert_eq!(burst.wait(Duration::from_secs(20 * n)), Duration::ZERO);
         }

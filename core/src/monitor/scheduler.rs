@@ -7,22 +7,23 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::platform::sync::{Condvar, Mutex, MutexGuard};
 
-use super::burst::Burst;
 use super::events::{self, Event, Kind, News, Queue};
+use super::plan::{MonitorState, Plan, Task};
 use super::readiness::Readiness;
-use super::watch::{Plan, Task, Watch};
-use crate::client::Client;
-use crate::clock::World;
+use super::stagger::Stagger;
+use crate::account::Account;
 use crate::error::{Due, Error, Status};
+use crate::platform::clock::World;
+use crate::platform::own_thread;
 
 /// How long a stop waits for the call in flight, which it has cancelled, to end.
-const PATIENCE: Duration = Duration::from_millis(1_800);
+const STOP_TIMEOUT: Duration = Duration::from_millis(1_800);
 
-/// The monitors of one client.
+/// The monitors of one account.
 #[derive(Default)]
-pub(crate) struct Hub {
+pub(crate) struct Scheduler {
     inner: Mutex<Inner>,
     /// Held while a scheduler is started.
     pub(super) starting: Mutex<()>,
@@ -38,7 +39,7 @@ pub(crate) struct Hub {
 
 #[derive(Default)]
 pub(super) struct Inner {
-    pub(super) watches: HashMap<u64, Watch>,
+    pub(super) watches: HashMap<u64, MonitorState>,
     timers: BTreeSet<(Duration, u64)>,
     pub(super) jobs: VecDeque<u64>,
     queue: Queue,
@@ -49,7 +50,7 @@ pub(super) struct Inner {
     pub(super) creating: usize,
     /// Monitors wait for one of these to end.
     gated: bool,
-    pub(super) burst: Burst,
+    pub(super) stagger: Stagger,
     /// The client's handle is gone.
     pub(super) closed: bool,
     /// How often waits for events were cancelled.
@@ -100,7 +101,7 @@ impl Inner {
         Some(id)
     }
 
-    fn forget(&mut self, id: u64) -> Option<Watch> {
+    fn forget(&mut self, id: u64) -> Option<MonitorState> {
         self.set_timer(id, None);
         self.queue.remove(id, events::ALL);
         self.show_readiness();
@@ -118,7 +119,7 @@ impl Inner {
 /// The lock, taken.
 pub(super) type Locked<'a> = MutexGuard<'a, Inner>;
 
-impl Hub {
+impl Scheduler {
     pub(super) fn lock(&self) -> Locked<'_> {
         self.inner.lock()
     }
@@ -138,13 +139,13 @@ impl Hub {
         &self,
         inner: &mut Inner,
         id: u64,
-        outcome: crate::session::Outcome,
+        outcome: crate::session::outcome::Outcome,
         now: Duration,
     ) {
         let Some(watch) = inner.watches.get_mut(&id) else {
             return;
         };
-        let rising = super::watch::rising(&outcome);
+        let rising = super::plan::rising(&outcome);
         watch.untold.warning |= rising.warning;
         watch.untold.pause |= rising.pause;
         inner.queue.push_verdict((id, watch.tag), outcome, now);
@@ -153,13 +154,13 @@ impl Hub {
     }
 
     /// Decides what a monitor does next, and sees to it that it happens.
-    pub(super) fn review(&self, client: &Client, inner: &mut Inner, id: u64) {
-        let now = client.world.clock.now();
+    pub(super) fn review(&self, account: &Account, inner: &mut Inner, id: u64) {
+        let now = account.world.clock.now();
         inner.last_review = now;
         let plan = match inner.watches.get_mut(&id) {
             None => return,
             Some(watch) if watch.queued || watch.busy.is_some() => Plan::default(),
-            Some(watch) => match client.latch.status() {
+            Some(watch) => match account.latch.status() {
                 Some(status) => {
                     drop(watch.rest());
                     if !std::mem::replace(&mut watch.told_latched, true) {
@@ -174,8 +175,8 @@ impl Hub {
                     if watch.paused {
                         Plan::default()
                     } else {
-                        let calls = watch.calls(client.create_at(now), now);
-                        watch.plan(calls, client.config.max_frame_age, now)
+                        let calls = watch.calls(account.create_at(now), now);
+                        watch.plan(calls, account.config.max_frame_age, now)
                     }
                 }
             },
@@ -187,7 +188,7 @@ impl Hub {
             self.tell(inner, id, News::plain(Kind::CameraStalled), now);
         }
         if let Some(task) = plan.task {
-            self.assign(client, inner, id, task);
+            self.assign(account, inner, id, task);
         }
         let first = inner.first_timer();
         inner.set_timer(id, plan.wake);
@@ -198,8 +199,8 @@ impl Hub {
 
     /// Queues a monitor for the next free worker. While creates fail, one of them at a time is
     /// enough: the others look again when it has ended.
-    fn assign(&self, client: &Client, inner: &mut Inner, id: u64, task: Task) {
-        let wait = task != Task::Process && inner.creating > 0 && client.creates_fail();
+    fn assign(&self, account: &Account, inner: &mut Inner, id: u64, task: Task) {
+        let wait = task != Task::Process && inner.creating > 0 && account.creates_fail();
         inner.gated |= wait;
         let Some(watch) = inner.watches.get_mut(&id).filter(|_| !wait) else {
             return;
@@ -207,27 +208,27 @@ impl Hub {
         watch.queued = true;
         inner.jobs.push_back(id);
         self.work.notify_one();
-        if inner.lacks_workers(client.config.workers) {
+        if inner.lacks_workers(account.config.workers) {
             self.tick.notify_one();
         }
     }
 
     /// Reviews every monitor: the latch has changed.
-    pub(crate) fn review_all(&self, client: &Client) {
-        self.review_each(client, &mut self.lock());
+    pub(crate) fn review_all(&self, account: &Account) {
+        self.review_each(account, &mut self.lock());
     }
 
     /// A create has ended: whoever waits for that looks again.
-    pub(super) fn review_gated(&self, client: &Client, inner: &mut Inner) {
+    pub(super) fn review_gated(&self, account: &Account, inner: &mut Inner) {
         if std::mem::take(&mut inner.gated) {
-            self.review_each(client, inner);
+            self.review_each(account, inner);
         }
     }
 
-    fn review_each(&self, client: &Client, inner: &mut Inner) {
+    fn review_each(&self, account: &Account, inner: &mut Inner) {
         let all: Vec<u64> = inner.watches.keys().copied().collect();
         for id in all {
-            self.review(client, inner, id);
+            self.review(account, inner, id);
         }
     }
 
@@ -255,7 +256,7 @@ impl Hub {
         end(&watch);
         self.wait_until_finished(|inner| {
             let thread = inner.finishing.get(&id);
-            thread.is_none_or(|thread| *thread == super::threads::me())
+            thread.is_none_or(|thread| *thread == own_thread::me())
         });
     }
 
@@ -285,7 +286,7 @@ impl Hub {
     }
 
     fn wait_until_finished(&self, finished: impl Fn(&Inner) -> bool) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + STOP_TIMEOUT;
         let mut inner = self.lock();
         while !finished(&inner) && !self.ended.wait_until(&mut inner, until).timed_out() {}
     }
@@ -313,7 +314,7 @@ impl Hub {
         self.work.notify_all();
         ended.iter().for_each(end);
         drop(ended);
-        if !super::threads::is_one() {
+        if !own_thread::is_one() {
             self.wait_until_finished(|inner| inner.threads == 0);
         }
     }
@@ -324,7 +325,7 @@ impl Hub {
     /// `Cancelled`.
     pub(crate) fn next_event(
         &self,
-        client: &Client,
+        account: &Account,
         timeout: Option<Duration>,
     ) -> Result<Option<Event>, Error> {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -334,7 +335,7 @@ impl Hub {
             if inner.closed || inner.cancels != cancels {
                 return Err(Error::local(Status::Cancelled));
             }
-            if let Some((id, event)) = inner.queue.pop(client.world.clock.now()) {
+            if let Some((id, event)) = inner.queue.pop(account.world.clock.now()) {
                 inner.show_readiness();
                 if let Some(watch) = inner.watches.get_mut(&id) {
                     watch.was_told(&event);
@@ -383,11 +384,11 @@ impl Hub {
 }
 
 /// Ends what is in flight for a monitor that was taken out.
-fn end(watch: &Watch) {
-    if let Some(busy) = &watch.busy {
+fn end(monitor: &MonitorState) {
+    if let Some(busy) = &monitor.busy {
         busy.token.cancel();
     }
-    if let Some(session) = &watch.session {
+    if let Some(session) = &monitor.session {
         session.close();
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Session;
-use crate::acting::Rising;
 use crate::frame::Digest;
+use crate::rules::alerts::Rising;
 
 /// What a context waits for.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ impl Session {
     }
 
     pub(crate) fn agenda(&self, now: Duration) -> Agenda {
-        let clock = &*self.client.world.clock;
+        let clock = &*self.account.world.clock;
         let state = self.state.lock();
         let lost = state.is_lost(clock);
         Agenda {

@@ -1,16 +1,15 @@
-//! Request bodies out, the answer to Create Context in.
+//! Create Context: its body out, its answer in.
 
-use crate::config::Confidence;
-use crate::json::{Members, string};
-use crate::random;
-use crate::trust::{Trust, TrustedUrl, Untrusted};
+use super::json::{Members, string};
+use crate::rules::confidence::Confidence;
+use crate::rules::trust::{Trust, TrustedUrl, Untrusted};
 
 /// The media type of Create Context.
 pub const JSON: &str = "application/json";
 
 /// The body of Create Context: the levels that are set, and nothing for those that are not.
 #[must_use]
-pub fn create_body(warning: Confidence, pause: Confidence) -> String {
+pub fn body(warning: Confidence, pause: Confidence) -> String {
     let named = [
         ("WarningConfidenceLevel", warning),
         ("PauseConfidenceLevel", pause),
@@ -44,7 +43,7 @@ pub enum NoContext {
 ///
 /// # Errors
 /// [`NoContext`] unless it is an object with three non-blank strings, two of them trusted URLs.
-pub fn decode_create(body: &[u8], trust: &Trust) -> Result<ContextUrls, NoContext> {
+pub fn decode(body: &[u8], trust: &Trust) -> Result<ContextUrls, NoContext> {
     let names = [
         "ContextId",
         "ProcessRequestUrl",
@@ -72,42 +71,6 @@ pub fn decode_create(body: &[u8], trust: &Trust) -> Result<ContextUrls, NoContex
     })
 }
 
-/// A multipart body around a JPEG that stays where it is.
-#[derive(Debug)]
-pub struct Multipart {
-    /// The `Content-Type` header.
-    pub content_type: String,
-    head: String,
-    tail: String,
-}
-
-impl Multipart {
-    /// One file part, under a boundary that no image has: it is drawn anew for every request, 128
-    /// bits of it, after the image was taken. `None` when the system has no randomness to give.
-    #[must_use]
-    pub fn new() -> Option<Multipart> {
-        let boundary = format!("oe-process-{}", random::token()?);
-        Some(Multipart::with_boundary(&boundary))
-    }
-
-    fn with_boundary(boundary: &str) -> Multipart {
-        Multipart {
-            content_type: format!("multipart/form-data; boundary={boundary}"),
-            head: format!(
-                "--{boundary}\r\nContent-Disposition: form-data; name=\"image\"; \
-                 filename=\"print.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n"
-            ),
-            tail: format!("\r\n--{boundary}--\r\n"),
-        }
-    }
-
-    /// The body: head, the JPEG itself, tail.
-    #[must_use]
-    pub fn body<'a>(&'a self, jpeg: &'a [u8]) -> [&'a [u8]; 3] {
-        [self.head.as_bytes(), jpeg, self.tail.as_bytes()]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,19 +82,16 @@ mod tests {
             "{{\"ContextId\":{id},\"ProcessRequestUrl\":{process},\
              \"FallbackProcessRequestUrl\":{fallback},\"New\":[1]}}"
         );
-        decode_create(body.as_bytes(), &Trust::service())
+        decode(body.as_bytes(), &Trust::service())
     }
 
     #[test]
     fn cr_07_cr_08_only_set_levels_are_sent() {
         let level = |n| Confidence::new(n).unwrap();
-        assert_eq!(create_body(level(0), level(0)), "{}");
+        assert_eq!(body(level(0), level(0)), "{}");
+        assert_eq!(body(level(3), level(0)), "{\"WarningConfidenceLevel\":3}");
         assert_eq!(
-            create_body(level(3), level(0)),
-            "{\"WarningConfidenceLevel\":3}"
-        );
-        assert_eq!(
-            create_body(level(1), level(5)),
+            body(level(1), level(5)),
             "{\"WarningConfidenceLevel\":1,\"PauseConfidenceLevel\":5}"
         );
     }
@@ -171,7 +131,7 @@ mod tests {
         }
         for body in ["", "{}", "null", "<html>", "{\"ContextId\":\"C\"}"] {
             assert_eq!(
-                decode_create(body.as_bytes(), &Trust::service()),
+                decode(body.as_bytes(), &Trust::service()),
                 Err(NoContext::Protocol)
             );
         }
@@ -188,11 +148,5 @@ mod tests {
             create("\"C\"", &good, evil),
             Err(NoContext::Untrusted(_))
         ));
-    }
-
-    #[test]
-    fn up_03_the_boundary_is_new_each_time() {
-        let (a, b) = (Multipart::new().unwrap(), Multipart::new().unwrap());
-        assert_ne!(a.content_type, b.content_type);
     }
 }

@@ -177,8 +177,8 @@ mod tests {
 
     #[test]
     fn the_longest_text_fits() {
-        let long =
-            "https://octoeverywhere.com/".to_owned() + &"x".repeat(crate::trust::MAX_URL - 27);
+        let long = "https://octoeverywhere.com/".to_owned()
+            + &"x".repeat(crate::rules::trust::MAX_URL - 27);
         let max = u64::MAX;
         let saved = Saved {
             process_url: long.clone(),

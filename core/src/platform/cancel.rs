@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::sync::{AtomicBool, Mutex};
+use crate::platform::sync::{AtomicBool, Mutex};
 
 type Hook = Box<dyn FnMut() + Send>;
 

@@ -1,8 +1,8 @@
 //! What a client has sent and what it may have been billed.
 
+use crate::backend::{Reading, Traffic};
 use crate::error::Status;
-use crate::sync::Mutex;
-use crate::transport::{Exchange, Sent};
+use crate::platform::sync::Mutex;
 
 /// Counters of one client, from its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,10 +31,10 @@ pub struct Usage {
 pub(crate) struct Counters(Mutex<Usage>);
 
 impl Counters {
-    pub(crate) fn traffic(&self, exchange: &Exchange) {
+    pub(crate) fn traffic(&self, traffic: Traffic) {
         let mut usage = self.0.lock();
-        usage.bytes_sent += exchange.bytes_sent;
-        usage.bytes_received += exchange.bytes_received;
+        usage.bytes_sent += traffic.sent;
+        usage.bytes_received += traffic.received;
     }
 
     pub(crate) fn created(&self) {
@@ -45,12 +45,10 @@ impl Counters {
         self.0.lock().processed += 1;
     }
 
-    pub(crate) fn failed(&self, exchange: &Exchange) {
+    pub(crate) fn failed(&self, reading: &Reading) {
         let mut usage = self.0.lock();
         usage.failed += 1;
-        if exchange.sent == Sent::All && exchange.outcome.is_err() {
-            usage.possibly_billed += 1;
-        }
+        usage.possibly_billed += u64::from(reading.possibly_billed);
     }
 
     /// What was counted; contexts and latch are not, here.

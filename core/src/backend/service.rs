@@ -1,0 +1,257 @@
+//! The service as a backend: Create Context and Process over a [`Transport`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Backend, CreateError, Creation, Print, Reading, Traffic};
+use crate::error::{Error, Failure, Status};
+use crate::key::ApiKey;
+use crate::platform::cancel::CancelToken;
+use crate::rules::confidence::Confidence;
+use crate::rules::outcome_table::{self, Condition};
+use crate::rules::pacing::Next;
+use crate::rules::trust::{Trust, TrustedUrl};
+use crate::transport::{Exchange, Reply, ReplyBody, Request, Sent, Transport};
+use crate::wire::api_error::{self, ApiError};
+use crate::wire::create_context::{self, ContextUrls, NoContext};
+use crate::wire::multipart::Multipart;
+use crate::wire::verdict;
+
+/// The hosted service, or a self-hosted one.
+pub(crate) struct Service {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) trust: Trust,
+    pub(crate) key: Option<ApiKey>,
+    pub(crate) timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+}
+
+impl Service {
+    fn post(
+        &self,
+        url: &TrustedUrl,
+        content_type: &str,
+        body: [&[u8]; 3],
+        cancel: &CancelToken,
+    ) -> Exchange {
+        self.transport.exchange(&Request {
+            url,
+            key: self.key.as_ref(),
+            content_type,
+            body,
+            timeout: self.timeout,
+            connect_timeout: self.connect_timeout,
+            cancel,
+        })
+    }
+}
+
+impl Backend for Service {
+    fn create(&self, warning: Confidence, pause: Confidence, cancel: &CancelToken) -> Creation {
+        let body = create_context::body(warning, pause);
+        let url = self.trust.create_url();
+        let body = [body.as_bytes(), b"", b""];
+        let exchange = self.post(url, create_context::JSON, body, cancel);
+        let result = read_creation(&exchange, &self.trust);
+        Creation {
+            result: result.map_err(|error| CreateError {
+                host: url.origin().host.clone(),
+                ..error
+            }),
+            traffic: traffic(&exchange),
+        }
+    }
+
+    fn judge(&self, print: &Print, fallback: bool, jpeg: &[u8], cancel: &CancelToken) -> Reading {
+        let Print::Service(urls) = print;
+        let url = if fallback {
+            &urls.fallback
+        } else {
+            &urls.process
+        };
+        let exchange = match Multipart::new() {
+            Some(parts) => self.post(url, &parts.content_type, parts.body(jpeg), cancel),
+            None => Exchange::nothing_sent(Failure::Resources),
+        };
+        let reading = Reading::of(&exchange);
+        match reading.verdict {
+            Some(_) => reading,
+            None => Reading {
+                host: url.origin().host.clone(),
+                ..reading
+            },
+        }
+    }
+
+    fn restore(&self, process_url: &str, fallback_url: &str) -> Result<Print, Error> {
+        let check = |url| {
+            let refuse =
+                |why: crate::rules::trust::Untrusted| Error::with_text(Status::UntrustedUrl, why.0);
+            self.trust.check(url).map_err(refuse)
+        };
+        Ok(Print::Service(Arc::new(ContextUrls {
+            process: check(process_url)?,
+            fallback: check(fallback_url)?,
+        })))
+    }
+}
+
+fn traffic(exchange: &Exchange) -> Traffic {
+    Traffic {
+        sent: exchange.bytes_sent,
+        received: exchange.bytes_received,
+    }
+}
+
+/// The service's own words in a body, as far as they arrived.
+fn api_error(body: &ReplyBody) -> ApiError {
+    match body {
+        ReplyBody::Whole(bytes) | ReplyBody::TooLong(bytes) | ReplyBody::Broken(bytes, _) => {
+            ApiError::read(bytes)
+        }
+        ReplyBody::Encoded => ApiError::default(),
+    }
+}
+
+impl CreateError {
+    fn new(status: Status, http_status: u16, condition: Condition) -> CreateError {
+        let rule = condition.rule();
+        CreateError {
+            status,
+            http_status,
+            error_type: None,
+            latch: rule.latch,
+            next: rule.next,
+            retry_after: Duration::ZERO,
+            text: None,
+            host: String::new(),
+        }
+    }
+
+    fn no_answer(failure: Failure, sent: Sent) -> CreateError {
+        let (condition, status) = outcome_table::classify_failure(failure);
+        let mut error = CreateError::new(status, 0, condition);
+        if failure == Failure::Cancelled && sent == Sent::Nothing {
+            error.next = Next::Unchanged;
+        }
+        error
+    }
+}
+
+fn read_creation(exchange: &Exchange, trust: &Trust) -> Result<Print, CreateError> {
+    match &exchange.outcome {
+        Ok(reply) if (200..300).contains(&reply.status) => read_context(reply, trust),
+        Ok(reply) => Err(read_refusal(reply)),
+        Err(failure) => Err(CreateError::no_answer(*failure, exchange.sent)),
+    }
+}
+
+fn read_context(reply: &Reply, trust: &Trust) -> Result<Print, CreateError> {
+    let protocol = CreateError::new(Status::Protocol, reply.status, Condition::BadVerdict);
+    match &reply.body {
+        ReplyBody::Whole(body) => match create_context::decode(body, trust) {
+            Ok(urls) => Ok(Print::Service(Arc::new(urls))),
+            Err(NoContext::Protocol) => Err(protocol),
+            Err(NoContext::Untrusted(why)) => Err(CreateError {
+                status: Status::UntrustedUrl,
+                text: Some(why.0),
+                ..protocol
+            }),
+        },
+        ReplyBody::Broken(_, failure) => Err(CreateError {
+            http_status: reply.status,
+            ..CreateError::no_answer(*failure, Sent::All)
+        }),
+        ReplyBody::TooLong(_) | ReplyBody::Encoded => Err(protocol),
+    }
+}
+
+fn read_refusal(reply: &Reply) -> CreateError {
+    let said = api_error(&reply.body);
+    let (condition, status) =
+        match outcome_table::classify(reply.status, said.kind, said.context_gone) {
+            // There was no image: the request itself was refused.
+            (Condition::ImageRejected | Condition::TooLarge, _) => {
+                (Condition::RequestRejected, Status::RequestRejected)
+            }
+            other => other,
+        };
+    let asked = api_error::retry_after(&reply.retry_after, reply.date.as_deref());
+    let heeded = asked.filter(|_| condition.rule().heeds_retry_after);
+    CreateError {
+        error_type: said.kind,
+        retry_after: heeded.unwrap_or_default(),
+        ..CreateError::new(status, reply.status, condition)
+    }
+}
+
+impl Reading {
+    fn of(exchange: &Exchange) -> Reading {
+        let reading = match &exchange.outcome {
+            Err(failure) => Reading::new(outcome_table::classify_failure(*failure), 0),
+            Ok(reply) if (200..300).contains(&reply.status) => Reading::of_success(reply),
+            Ok(reply) => Reading::of_refusal(reply),
+        };
+        Reading {
+            sent: exchange.sent,
+            reused: exchange.reused,
+            answered: exchange.answered,
+            possibly_billed: exchange.sent == Sent::All && exchange.outcome.is_err(),
+            traffic: traffic(exchange),
+            ..reading
+        }
+    }
+
+    fn new(outcome: (Condition, Status), http_status: u16) -> Reading {
+        Reading {
+            verdict: None,
+            interval: None,
+            outcome,
+            http_status,
+            error_type: None,
+            retry_after: Duration::ZERO,
+            sent: Sent::Nothing,
+            reused: false,
+            answered: false,
+            possibly_billed: false,
+            traffic: Traffic::default(),
+            host: String::new(),
+        }
+    }
+
+    fn of_success(reply: &Reply) -> Reading {
+        let unusable = Reading::new((Condition::BadVerdict, Status::Protocol), reply.status);
+        match &reply.body {
+            ReplyBody::Broken(_, failure) => {
+                Reading::new(outcome_table::classify_failure(*failure), reply.status)
+            }
+            ReplyBody::TooLong(_) | ReplyBody::Encoded => unusable,
+            ReplyBody::Whole(body) => match verdict::decode(body) {
+                Ok(verdict) => Reading {
+                    verdict: Some(verdict),
+                    outcome: (Condition::Verdict, Status::Ok),
+                    ..unusable
+                },
+                Err(found) => Reading {
+                    interval: found.interval,
+                    ..unusable
+                },
+            },
+        }
+    }
+
+    fn of_refusal(reply: &Reply) -> Reading {
+        if let ReplyBody::Broken(_, Failure::Cancelled) = &reply.body {
+            let cancelled = outcome_table::classify_failure(Failure::Cancelled);
+            return Reading::new(cancelled, reply.status);
+        }
+        let said = api_error(&reply.body);
+        let asked = api_error::retry_after(&reply.retry_after, reply.date.as_deref());
+        let row = outcome_table::classify(reply.status, said.kind, said.context_gone);
+        Reading {
+            error_type: said.kind,
+            retry_after: asked.unwrap_or_default(),
+            ..Reading::new(row, reply.status)
+        }
+    }
+}

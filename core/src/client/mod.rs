@@ -1,0 +1,189 @@
+//! The face of the library: from options to a client, its contexts, monitors and events.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::account::config::{BackendKind, Options};
+use crate::account::counters::Usage;
+use crate::account::{Account, Purpose};
+use crate::backend::service::Service;
+use crate::error::{Due, Error, Status};
+use crate::http::{HttpConfig, HttpTransport};
+use crate::monitor::{Event, Monitor, Monitors};
+use crate::platform::cancel::CancelToken;
+use crate::platform::clock::World;
+use crate::platform::log::Log;
+use crate::rules::confidence::Confidence;
+use crate::rules::trust::Trust;
+use crate::session::Session;
+use crate::transport::Transport;
+
+/// One account and its connections.
+pub struct Client {
+    account: Arc<Account>,
+    monitors: Arc<Monitors>,
+}
+
+impl Client {
+    /// Checks the options together. No network.
+    ///
+    /// # Errors
+    /// `Argument` without a key, with plain http that was not allowed or with unusable roots;
+    /// `Unsupported` for the embedded backend in a build without it.
+    pub fn new(options: &Options, world: World) -> Result<Arc<Client>, Error> {
+        Client::check(options)?;
+        let transport = HttpTransport::new(HttpConfig {
+            roots: options.roots.chosen(),
+            proxy: options.proxy.clone(),
+            user_agent: options.user_agent(),
+            spawn: Arc::clone(&world.spawn),
+            log: options.log.clone(),
+        })?;
+        Client::with_transport(options, world, Arc::new(transport))
+    }
+
+    fn check(options: &Options) -> Result<Trust, Error> {
+        if options.backend == BackendKind::Embedded {
+            let text = "this build has no embedded engine; use the service backend";
+            return Err(Error::with_text(Status::Unsupported, text));
+        }
+        options.checked_trust()
+    }
+
+    /// As [`new`](Self::new), over a transport of the caller's.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_transport(
+        options: &Options,
+        world: World,
+        transport: Arc<dyn Transport>,
+    ) -> Result<Arc<Client>, Error> {
+        let config = options.call_config();
+        let service = Service {
+            transport,
+            trust: Client::check(options)?,
+            key: options.key.clone(),
+            timeout: config.timeout,
+            connect_timeout: config.connect_timeout,
+        };
+        let account = Account::new(Box::new(service), options, world);
+        Ok(Arc::new(Client {
+            monitors: Monitors::new(&account),
+            account,
+        }))
+    }
+
+    /// Ends every create, renewal, key check and wait for an event in flight; later ones are not
+    /// affected.
+    pub fn cancel(&self) {
+        self.account.cancel();
+        self.monitors.cancel_waits();
+    }
+
+    /// The handle is gone: ends what [`cancel`](Self::cancel) ends, and the monitors with their
+    /// threads, within 2 s. Contexts stay usable.
+    pub fn close(&self) {
+        self.cancel();
+        self.monitors.close();
+    }
+
+    /// Time until the next create may be sent; never while an account error is latched.
+    pub fn create_due(&self) -> Due {
+        self.account.create_due()
+    }
+
+    /// A Create Context whose context is dropped: free, sends no image. Clears a latch that is
+    /// older than the check when it succeeds. Says nothing about the allowance.
+    ///
+    /// # Errors
+    /// Every status of a create.
+    pub fn check_key(&self) -> Result<(), Error> {
+        self.account.check_key()
+    }
+
+    /// The account was mended: calls are allowed again, each at its own time.
+    pub fn clear_latch(&self) {
+        self.account.clear_latch();
+    }
+
+    /// The counters, from the start of this client.
+    pub fn usage(&self) -> Usage {
+        self.account.usage()
+    }
+
+    /// One Create Context call.
+    ///
+    /// # Errors
+    /// `NotDue` before its time, the latch, and every status of the outcome table that a create
+    /// can have.
+    pub fn create_context(
+        &self,
+        warning: Confidence,
+        pause: Confidence,
+    ) -> Result<Arc<Session>, Error> {
+        let token = CancelToken::new();
+        let print = self
+            .account
+            .create(Purpose::Context, warning, pause, &token)?;
+        Ok(Session::new(&self.account, print, warning, pause))
+    }
+
+    /// A context from its saved text. No network.
+    ///
+    /// # Errors
+    /// `Argument` when damaged or newer, `ContextLost` over 14 days, `UntrustedUrl` when its URLs
+    /// are outside this client's trust; the latch.
+    pub fn restore(&self, saved: &str) -> Result<Arc<Session>, Error> {
+        self.account.refuse_if_latched()?;
+        Session::restore(&self.account, saved)
+    }
+
+    /// Watches a print. No network: what fails later becomes an event.
+    ///
+    /// # Errors
+    /// The latch; `Resources` when no thread can be had.
+    pub fn start_monitor(
+        &self,
+        warning: Confidence,
+        pause: Confidence,
+        tag: u64,
+    ) -> Result<Arc<Monitor>, Error> {
+        Monitor::start(&self.monitors, warning, pause, tag)
+    }
+
+    /// Goes on watching a print from its saved text. No network.
+    ///
+    /// # Errors
+    /// As [`restore`](Client::restore), and `Resources`.
+    pub fn start_saved_monitor(&self, saved: &str, tag: u64) -> Result<Arc<Monitor>, Error> {
+        Monitor::start_saved(&self.monitors, saved, tag)
+    }
+
+    /// The next event of any monitor of this client; `None` when none came in time. Without a
+    /// timeout it waits for ever.
+    ///
+    /// # Errors
+    /// `Cancelled` when a cancel ended the wait.
+    pub fn next_event(&self, timeout: Option<Duration>) -> Result<Option<Event>, Error> {
+        self.monitors.next_event(timeout)
+    }
+
+    /// A descriptor that is readable while there are unread events; -1 where there is none.
+    pub fn event_fd(&self) -> isize {
+        self.monitors.event_fd()
+    }
+
+    /// The log of this client.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        self.account.log()
+    }
+
+    /// Does, on the calling thread, all that is due now. For tests whose clock stands still, in a
+    /// world that starts no threads.
+    #[doc(hidden)]
+    pub fn turn_monitors(&self) {
+        self.monitors.turn();
+    }
+}
