@@ -298,14 +298,6 @@ OE_API const char *oe_quality_text(int32_t print_quality);
  * Since: 0.1.0 */
 OE_API oe_status oe_last_error(oe_error *out);
 
-/** The last call on this context, by any thread, that ended with a status below 0.
- * Blocks: no.
- * Threads: any, also while a call on the context is in flight.
- * Owns: nothing; fills out.
- * Returns: OE_OK, also when nothing has failed yet; OE_ERR_ARGUMENT, OE_ERR_ABI.
- * Since: 0.1.0 */
-OE_API oe_status oe_context_last_error(oe_context *context, oe_error *out);
-
 /** Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_error).
  * Blocks: no.
  * Threads: any.
@@ -693,6 +685,14 @@ OE_API oe_status oe_context_restore(oe_client *client, const char *saved, oe_con
  * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_ABI.
  * Since: 0.1.0 */
 OE_API oe_status oe_context_info(oe_context *context, oe_info *out);
+
+/** The last call on this context, by any thread, that ended with a status below 0.
+ * Blocks: no.
+ * Threads: any, also while a call on the context is in flight.
+ * Owns: nothing; fills out.
+ * Returns: OE_OK, also when nothing has failed yet; OE_ERR_ARGUMENT, OE_ERR_ABI.
+ * Since: 0.1.0 */
+OE_API oe_status oe_context_last_error(oe_context *context, oe_error *out);
 
 /** Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_info).
  * Blocks: no.

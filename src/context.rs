@@ -8,42 +8,25 @@ use std::ffi::c_char;
 use std::sync::Arc;
 
 use oe_core::client::Client;
-use oe_core::error::{Error, Status};
+use oe_core::error::{Error, Status, refuse};
 use oe_core::rules::confidence::Confidence;
 use oe_core::session::Session;
 use oe_core::session::outcome::Info;
-use parking_lot::Mutex;
 
 use crate::abi::{self, Out, Place, versioned};
 use crate::handle::{self, Close, Handle, oe_client, oe_context};
-use crate::options::refuse;
-use crate::status::oe_status;
+use crate::last_error::LastError;
+use crate::status::{oe_error, oe_status};
 use crate::{guard, text};
 
-/// A session, and how the last call on it failed. That is kept here, not in the session, as calls
-/// also fail before they get that far.
-pub(crate) struct Context {
-    session: Arc<Session>,
-    last_error: Mutex<Option<Error>>,
-}
-
 impl Handle for oe_context {
-    type Object = Context;
+    type Object = Session;
     const KIND: usize = 3;
 }
 
-impl Close for Context {
+impl Close for Session {
     fn close(&self) {
-        self.session.close();
-    }
-}
-
-impl Context {
-    fn new(session: Arc<Session>) -> Arc<Context> {
-        Arc::new(Context {
-            session,
-            last_error: Mutex::new(None),
-        })
+        Session::close(self);
     }
 }
 
@@ -53,20 +36,13 @@ pub(crate) fn on(
     body: impl FnOnce(&Session) -> Result<(), Error>,
 ) -> oe_status {
     guard::status(|| {
-        let context = handle::get(context)?;
-        let result = guard::contain(|| body(&context.session));
-        if let Err(error) = &result
-            && error.status.is_error()
-        {
-            *context.last_error.lock() = Some(error.clone());
+        let session = handle::get(context)?;
+        let result = guard::contain(|| body(&session));
+        if let Err(error) = &result {
+            session.keep_error(error);
         }
         result
     })
-}
-
-/// The last error of a call on a context.
-pub(crate) fn last_error(context: *mut oe_context) -> Result<Option<Error>, Error> {
-    Ok(handle::get(context)?.last_error.lock().clone())
 }
 
 /// What is known of a context.
@@ -139,7 +115,7 @@ pub unsafe extern "C" fn oe_context_create(
         let warning = Confidence::new(warning_confidence)?;
         let pause = Confidence::new(pause_confidence)?;
         guard::refuse_while_logging()?;
-        place.put_handle(Context::new(client.create_context(warning, pause)?))
+        place.put_handle(client.create_context(warning, pause)?)
     })
 }
 
@@ -302,10 +278,10 @@ pub unsafe extern "C" fn oe_context_restore(
     })
 }
 
-fn restore(client: &Arc<Client>, saved: Option<&str>) -> Result<Arc<Context>, Error> {
+fn restore(client: &Arc<Client>, saved: Option<&str>) -> Result<Arc<Session>, Error> {
     let saved = saved.ok_or_else(|| refuse("the saved text is NULL"))?;
     guard::refuse_while_logging()?;
-    Ok(Context::new(client.restore(saved)?))
+    client.restore(saved)
 }
 
 /// Reads what is known of a context.
@@ -319,6 +295,26 @@ fn restore(client: &Arc<Client>, saved: Option<&str>) -> Result<Arc<Context>, Er
 pub unsafe extern "C" fn oe_context_info(context: *mut oe_context, out: *mut oe_info) -> oe_status {
     on(context, |session| {
         Out::new(out)?.write(&session.info().into());
+        Ok(())
+    })
+}
+
+/// The last call on this context, by any thread, that ended with a status below 0.
+///
+/// Blocks: no.
+/// Threads: any, also while a call on the context is in flight.
+/// Owns: nothing; fills out.
+/// Returns: OE_OK, also when nothing has failed yet; OE_ERR_ARGUMENT, OE_ERR_ABI.
+/// Since: 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_context_last_error(
+    context: *mut oe_context,
+    out: *mut oe_error,
+) -> oe_status {
+    guard::status(|| {
+        let last = handle::get(context)?.last_error();
+        let last = last.as_ref().map_or(LastError::NONE, LastError::from);
+        Out::new(out)?.write(&last.into());
         Ok(())
     })
 }

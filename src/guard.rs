@@ -10,7 +10,7 @@ use std::sync::Once;
 
 use oe_core::error::{Error, Status};
 
-use crate::status::{self, oe_status};
+use crate::last_error;
 
 thread_local! {
     /// Calls from C on this thread's stack.
@@ -134,14 +134,14 @@ fn call_any(body: Body<'_>) -> Result<(), Error> {
     let result = contain_any(body);
     drop(nested);
     if let Err(error) = &result {
-        status::record(error);
+        last_error::record(error);
     }
     run_deferred();
     result
 }
 
 /// A call from C that returns a status.
-pub(crate) fn status(body: impl FnOnce() -> Result<(), Error>) -> oe_status {
+pub(crate) fn status(body: impl FnOnce() -> Result<(), Error>) -> i32 {
     code(through(call_any, body))
 }
 
@@ -151,12 +151,12 @@ pub(crate) fn value<T>(otherwise: T, body: impl FnOnce() -> Result<T, Error>) ->
 }
 
 /// A call from C that reads the record of errors, and therefore leaves it as it is.
-pub(crate) fn unrecorded(body: impl FnOnce() -> Result<(), Error>) -> oe_status {
+pub(crate) fn unrecorded(body: impl FnOnce() -> Result<(), Error>) -> i32 {
     let _call = Nested::enter(&CALLS);
     code(contain(body))
 }
 
-fn code(result: Result<(), Error>) -> oe_status {
+fn code(result: Result<(), Error>) -> i32 {
     result.map_or_else(|error| error.status.code(), |()| Status::Ok.code())
 }
 
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn a_panic_becomes_a_status_and_is_recorded() {
         assert_eq!(status(|| panic!("planted")), Status::Panic.code());
-        assert_eq!(status::recorded().status, Status::Panic.code());
+        assert_eq!(last_error::recorded().status, Status::Panic.code());
         assert_eq!(value(7, || panic!("planted")), 7);
         thread(|| panic!("planted"));
         assert_eq!((CALLS.get(), CONTAINED.get(), LOGGING.get()), (0, 0, 0));
@@ -243,7 +243,7 @@ mod tests {
     fn above_zero_is_not_recorded() {
         status(|| Err(Error::local(Status::Busy)));
         assert_eq!(status(|| Err(Error::local(Status::NotDue))), 1);
-        assert_eq!(status::recorded().status, Status::Busy.code());
+        assert_eq!(last_error::recorded().status, Status::Busy.code());
     }
 
     static FREED: AtomicUsize = AtomicUsize::new(0);

@@ -16,6 +16,7 @@ mod abi;
 mod checksum;
 mod guard;
 mod handle;
+mod last_error;
 mod sink;
 mod text;
 mod thread;

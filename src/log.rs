@@ -5,12 +5,11 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use oe_core::error::Error;
+use oe_core::error::{Error, refuse};
 use oe_core::platform::log::{Level, Log};
 
 use crate::guard;
 use crate::handle::{self, oe_options};
-use crate::options::refuse;
 use crate::sink::{HostLog, UserData};
 use crate::status::oe_status;
 

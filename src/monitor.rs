@@ -9,14 +9,14 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use oe_core::error::{Due, Error, Status};
+use oe_core::error::{Due, Error, Status, refuse};
 use oe_core::monitor::{Event, Kind, Monitor};
 use oe_core::rules::confidence::Confidence;
 
 use crate::abi::{self, Out, Place, versioned};
 use crate::context::{oe_info, put_saved};
 use crate::handle::{self, Close, Handle, oe_client, oe_monitor};
-use crate::options::refuse;
+use crate::last_error::LastError;
 use crate::process::{captured, oe_result};
 use crate::status::{oe_error, oe_status};
 use crate::{guard, text};
@@ -347,7 +347,7 @@ fn put(event: &Event, (out, result, error): Places) {
         place.write(&outcome.into());
     }
     if let (Some(place), Some(failure)) = (error, &event.error) {
-        place.write(&oe_error::new(failure));
+        place.write(&LastError::from(failure).into());
     }
 }
 

@@ -11,7 +11,7 @@
 use std::ffi::c_char;
 
 use oe_core::account::config::Options;
-use oe_core::error::{Error, Status};
+use oe_core::error::Error;
 use parking_lot::Mutex;
 
 use crate::handle::{self, Close, Handle, oe_options};
@@ -311,9 +311,4 @@ pub unsafe extern "C" fn oe_options_set_model_file(
     path: *const c_char,
 ) -> oe_status {
     set_text(options, path, |options, path| options.set_model_file(path))
-}
-
-/// An error of an argument that core does not see.
-pub(crate) fn refuse(text: &'static str) -> Error {
-    Error::with_text(Status::Argument, text)
 }

@@ -4,13 +4,12 @@
 //! clear verdict. warning_suggested and pause_suggested are the service's raw word, which may stay
 //! 1 for many verdicts in a row. One call sends at most one picture; nothing is ever sent twice.
 
-use oe_core::error::Error;
+use oe_core::error::{Error, refuse};
 use oe_core::session::Session;
 use oe_core::session::outcome::{Outcome, flags};
 
 use crate::abi::{self, Out, versioned};
 use crate::handle::oe_context;
-use crate::options::refuse;
 use crate::status::oe_status;
 use crate::{context, guard};
 

@@ -4,16 +4,14 @@
 //! just no verdict. Below 0 something is, and the group says who has to act. Numbers are never
 //! reused; treat one you do not know by its sign.
 
-use std::cell::Cell;
 use std::ffi::c_char;
 
-use oe_core::error::{self, Error, TABLE};
+use oe_core::error::{self, TABLE};
 
 use crate::abi::{self, Out, versioned};
-use crate::context;
 use crate::guard;
-use crate::handle::oe_context;
-use crate::text::{self, Static};
+use crate::last_error::{self, LastError};
+use crate::text::Static;
 
 /// How a call ended: one of the constants above, or one of a later release.
 #[allow(non_camel_case_types, reason = "the name in C")]
@@ -47,43 +45,17 @@ versioned!(oe_error {
     text: [c_char; 256],
 });
 
-impl oe_error {
-    const NONE: oe_error = oe_error {
-        struct_size: 0,
-        status: 0,
-        http_status: 0,
-        retry_after_ms: 0,
-        error_type: [0; 64],
-        text: [0; 256],
-    };
-
-    pub(crate) fn new(error: &Error) -> oe_error {
+impl From<LastError> for oe_error {
+    fn from(last: LastError) -> oe_error {
         oe_error {
             struct_size: 0,
-            status: error.status.code(),
-            http_status: error.http_status.into(),
-            retry_after_ms: error.retry_after.as_ms(),
-            error_type: text::array(error.error_type.map_or("", |kind| kind.word())),
-            text: text::array(&error.text),
+            status: last.status,
+            http_status: last.http_status,
+            retry_after_ms: last.retry_after_ms,
+            error_type: last.error_type,
+            text: last.text,
         }
     }
-}
-
-thread_local! {
-    /// Plain bytes: nothing to run when the thread ends.
-    static LAST: Cell<oe_error> = const { Cell::new(oe_error::NONE) };
-}
-
-/// Keeps an error as this thread's last one, if it is one.
-pub(crate) fn record(error: &Error) {
-    if error.status.is_error() {
-        LAST.set(oe_error::new(error));
-    }
-}
-
-/// This thread's last error.
-pub(crate) fn recorded() -> oe_error {
-    LAST.get()
 }
 
 const COUNT: usize = TABLE.len();
@@ -194,26 +166,7 @@ pub extern "C" fn oe_quality_text(print_quality: i32) -> *const c_char {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_last_error(out: *mut oe_error) -> oe_status {
     guard::unrecorded(|| {
-        Out::new(out)?.write(&recorded());
-        Ok(())
-    })
-}
-
-/// The last call on this context, by any thread, that ended with a status below 0.
-///
-/// Blocks: no.
-/// Threads: any, also while a call on the context is in flight.
-/// Owns: nothing; fills out.
-/// Returns: OE_OK, also when nothing has failed yet; OE_ERR_ARGUMENT, OE_ERR_ABI.
-/// Since: 0.1.0
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn oe_context_last_error(
-    context: *mut oe_context,
-    out: *mut oe_error,
-) -> oe_status {
-    guard::status(|| {
-        let last = context::last_error(context)?;
-        Out::new(out)?.write(&last.as_ref().map_or(oe_error::NONE, oe_error::new));
+        Out::new(out)?.write(&last_error::recorded().into());
         Ok(())
     })
 }
@@ -236,7 +189,6 @@ pub unsafe extern "C" fn oe_error_init(out: *mut oe_error, size: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use oe_core::error::Status;
     use std::ffi::CStr;
 
     fn read(text: *const c_char) -> &'static str {
@@ -267,27 +219,5 @@ mod tests {
         for quality in 1..=10 {
             assert_eq!(read(oe_quality_text(quality)), error::quality_text(quality));
         }
-    }
-
-    #[test]
-    fn an_error_is_kept_whole() {
-        let error = Error {
-            status: Status::FreeLimit,
-            http_status: 403,
-            error_type: Some(error::ErrorType::FreeLimit),
-            retry_after: error::Due::Never,
-            text: "€".repeat(200),
-        };
-        record(&error);
-        let last = recorded();
-        assert_eq!(
-            (last.status, last.http_status, last.retry_after_ms),
-            (-74, 403, u32::MAX)
-        );
-        assert_eq!(
-            read(last.error_type.as_ptr()),
-            "OE_FREE_USAGE_LIMIT_REACHED"
-        );
-        assert_eq!(read(last.text.as_ptr()), "€".repeat(85));
     }
 }

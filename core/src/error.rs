@@ -327,8 +327,9 @@ pub(crate) fn describe(
     }
 }
 
-/// An argument of the host's that cannot be used, and why.
-pub(crate) fn refuse(text: &'static str) -> Error {
+/// `Argument`, with a sentence that says what is wrong with it.
+#[must_use]
+pub fn refuse(text: &'static str) -> Error {
     Error::with_text(Status::Argument, text)
 }
 

@@ -319,14 +319,16 @@ impl Session {
         self.state.lock().last_error.clone()
     }
 
-    /// Keeps an error for [`last_error`](Self::last_error).
-    fn remember<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
-        if let Err(error) = &result
-            && error.status.is_error()
-        {
+    /// Keeps an error for [`last_error`](Self::last_error), also one of a call that did not get
+    /// as far as this session. Statuses above 0 are none.
+    pub fn keep_error(&self, error: &Error) {
+        if error.status.is_error() {
             self.state.lock().last_error = Some(error.clone());
         }
-        result
+    }
+
+    fn remember<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        result.inspect_err(|error| self.keep_error(error))
     }
 
     fn level_of(status: Status) -> Level {
