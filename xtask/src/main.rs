@@ -8,14 +8,15 @@
 mod abi;
 mod archive;
 mod bench;
+mod check;
 mod command;
 mod demo;
-mod dist;
 mod errors;
 mod fuzz;
 mod generated;
 mod header;
 mod notices;
+mod package;
 mod release;
 mod sanitize;
 mod schedules;
@@ -27,31 +28,38 @@ use sanitize::Sanitizer;
 
 const USAGE: &str = "usage: cargo xtask TASK
 
+daily
+  check              before a push: format, lints, header and errors, the tests of core; no tool to install
   demo               a C program watches a print that fails; about a minute, no network
   header [--check]   write include/oe_process.h, or compare it with what would be written
   errors [--check]   write docs/errors.md, or compare it with what would be written
-  bench [--short] [ONE]  what a call costs against libcurl and others; needs valgrind, strace and the peers' libraries
   notices [--check]  write docs/third-party-notices.txt, or compare it with what would be written
+  abi [--check]      write tests/abi/oe_process.abi, or compare the library with it; needs abigail-tools
+  archive FILE       the static library with no global names but the header's
+
+release
   dist [TARGET...]   archives in target/dist; fetches a compiler, zig and the rest into target/toolchain
+  install [TARGET...] the C tests with what is in these archives, natively or under qemu; pkg-config, CMake
   deb TARGET...      Debian packages from these archives' parts, and of the service; needs lintian
   wheel [TARGET...]  Python wheels from these archives' parts; the native one is installed and tested
   npm                the Node package with all libraries that dist built; it is installed and tested
-  platforms          all of dist, install, deb, wheel, npm and chroot; writes the table of docs/PLATFORMS.md
-  reproduce TARGET   dist twice, the second time from nothing: the same bytes
-  release-check      whether what is here may be given away as a version
   chroot             the README's install lines with these packages in a fresh Debian; needs root and debootstrap
-  install [TARGET...] the C tests with what is in these archives, natively or under qemu; pkg-config, CMake
-  archive FILE       the static library with no global names but the header's
-  abi [--check]      write tests/abi/oe_process.abi, or compare the library with it; needs abigail-tools
+  reproduce TARGET   dist twice, the second time from nothing: the same bytes
+  platforms          all of dist, install, deb, wheel, npm and chroot; writes the table of docs/PLATFORMS.md
+  release-check      whether what is here may be given away as a version
+
+long
+  bench [--short] [ONE]  what a call costs against libcurl and others; needs valgrind, strace and the peers' libraries
   fuzz SECONDS [ONE] each fuzz target (or one) for so long; needs nightly and cargo-fuzz
   asan SECONDS       the C tests and a stress of so long with the address sanitizer; needs nightly
-  schedules COUNT    what threads do at once, in so many orders for each test
-  tsan SECONDS       the same with the thread sanitizer; needs nightly, and fetches Debian's rustc";
+  tsan SECONDS       the same with the thread sanitizer; needs nightly, and fetches Debian's rustc
+  schedules COUNT    what threads do at once, in so many orders for each test";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
+        ["check"] => check::run(),
         ["demo"] => demo::run(),
         ["header"] => header::run(false),
         ["header", "--check"] => header::run(true),
@@ -63,15 +71,15 @@ fn main() -> ExitCode {
         ["bench", only] => bench::run(bench::Length::LONG, only),
         ["notices"] => notices::run(false),
         ["notices", "--check"] => notices::run(true),
-        ["dist", targets @ ..] => dist::run(targets),
-        ["deb", targets @ ..] => dist::debian(targets),
-        ["chroot"] => dist::chroot::run(),
-        ["wheel", targets @ ..] => dist::wheels(targets),
-        ["platforms"] => dist::platforms::run(),
-        ["reproduce", target] => dist::reproduce(target),
+        ["dist", targets @ ..] => package::run(targets),
+        ["deb", targets @ ..] => package::debian(targets),
+        ["chroot"] => package::chroot::run(),
+        ["wheel", targets @ ..] => package::wheels(targets),
+        ["platforms"] => package::platforms::run(),
+        ["reproduce", target] => package::reproduce(target),
         ["release-check"] => release::check(),
-        ["npm"] => dist::npm(),
-        ["install", targets @ ..] => dist::install(targets),
+        ["npm"] => package::npm(),
+        ["install", targets @ ..] => package::install(targets),
         ["archive", file] => archive::run(file),
         ["abi"] => abi::run(false),
         ["abi", "--check"] => abi::run(true),

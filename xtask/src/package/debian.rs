@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::package::{Place, VERSION, filled};
+use super::contents::{Place, VERSION, filled};
 use super::target::Target;
 use super::{build, check, folder};
 use crate::command::output;
@@ -166,7 +166,7 @@ fn service(architecture: &str, program: &Path) -> Result<PathBuf, String> {
     package.compress("usr/share/man/man8/oe-process-server.8")?;
     package.control("conffiles", "/etc/default/oe-process-server\n")?;
     for script in ["postinst", "prerm", "postrm"] {
-        let text = read(&format!("xtask/src/dist/debian/{script}"))?;
+        let text = read(&format!("xtask/src/package/debian/{script}"))?;
         package.control(script, &text)?;
         let to = package.staged.join("DEBIAN").join(script);
         let mode = fs::Permissions::from_mode(0o755);

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use super::contents::VERSION;
 use super::folder;
-use super::package::VERSION;
 use crate::command::output;
 use crate::generated::read;
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use super::contents::VERSION;
 use super::folder;
-use super::package::VERSION;
 use super::target::{Runner, System, TARGETS, Target};
 use crate::command::output;
 use crate::generated::{read, root};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::package::VERSION;
+use super::contents::VERSION;
 use super::target::{System, Target};
 use crate::command::output;
 use crate::generated::{read, root};

@@ -128,7 +128,7 @@ pub fn filled(target: Target, name: &str, place: &Place) -> Result<String, Strin
         "" => "${prefix}/lib",
         libdir => libdir,
     };
-    Ok(read(&format!("xtask/src/dist/{source}"))?
+    Ok(read(&format!("xtask/src/package/{source}"))?
         .replace("@VERSION@", VERSION)
         .replace("@PREFIX@", place.prefix)
         .replace("@LIBDIR@", libdir)

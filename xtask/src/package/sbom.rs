@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::package::VERSION;
+use super::contents::VERSION;
 use super::target::Target;
 use crate::notices;
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use oe_server::{Config, Running};
 
-use super::package::VERSION;
+use super::contents::VERSION;
 use super::target::{Runner, TARGETS, Target};
 use super::{check, folder};
 use crate::command::output;

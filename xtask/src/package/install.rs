@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::package::VERSION;
+use super::contents::VERSION;
 use super::services::Services;
 use super::target::{Runner, System, Target};
 use super::{build, folder};

@@ -3,10 +3,10 @@
 mod build;
 mod check;
 pub mod chroot;
+mod contents;
 mod debian;
 mod install;
 mod languages;
-mod package;
 pub mod platforms;
 mod sbom;
 mod services;
@@ -28,11 +28,11 @@ pub fn run(names: &[&str]) -> Result<(), String> {
     for target in named(names)? {
         println!("{} ...", target.name);
         let built = build::library(target)?;
-        let staged = package::stage(target, &built)?;
+        let staged = contents::stage(target, &built)?;
         check::staged(target, &staged)?;
-        println!("  {}", package::pack(target, &staged)?.display());
+        println!("  {}", contents::pack(target, &staged)?.display());
     }
-    package::sums()
+    contents::sums()
 }
 
 /// Uses the archives that are there as their users do.
@@ -50,7 +50,7 @@ pub fn debian(names: &[&str]) -> Result<(), String> {
         println!("{} ...", target.name);
         debian::run(target)?;
     }
-    package::sums()
+    contents::sums()
 }
 
 /// Makes wheels from what `dist` built, and has the native one try itself.
@@ -59,13 +59,13 @@ pub fn wheels(names: &[&str]) -> Result<(), String> {
         println!("{} ...", target.name);
         languages::wheel(target)?;
     }
-    package::sums()
+    contents::sums()
 }
 
 /// Makes the npm package from what `dist` built, and has it try itself.
 pub fn npm() -> Result<(), String> {
     languages::npm()?;
-    package::sums()
+    contents::sums()
 }
 
 /// Builds a target again from nothing and compares the bytes of its archive with those of before.

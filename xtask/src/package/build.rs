@@ -29,7 +29,9 @@ pub fn zig() -> Result<PathBuf, String> {
         pip.args(["-m", "pip", "install", "--quiet", "--target"]);
         pip.arg(&place).args(ZIG);
         output("pip install", "apt-get install python3-pip", &mut pip).map_err(|why| {
-            format!("{why}\na pinned version may have gone: xtask/src/dist/build.rs has the pins")
+            format!(
+                "{why}\na pinned version may have gone: xtask/src/package/build.rs has the pins"
+            )
         })?;
     }
     Ok(place)
