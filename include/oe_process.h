@@ -14,10 +14,10 @@
  *       static uint8_t jpeg[6291456];
  *       oe_client *client = NULL; oe_context *print = NULL;
  *       oe_options *options = oe_options_new();
- *       oe_options_set_api_key(options, getenv("OE_API_KEY"));
- *       oe_options_set_endpoint(options, argc > 2 ? argv[2] : NULL);
- *       oe_options_set_allow_http(options, argc > 2);
- *       oe_status status = oe_client_new(options, &client);
+ *       oe_status status = oe_options_set_api_key(options, getenv("OE_API_KEY"));
+ *       if (status == OE_OK) status = oe_options_set_endpoint(options, argc > 2 ? argv[2] : NULL);
+ *       if (status == OE_OK) status = oe_options_set_allow_http(options, argc > 2);
+ *       if (status == OE_OK) status = oe_client_new(options, &client);
  *       if (status == OE_OK) status = oe_context_create(client, 0, 0, &print);
  *       while (status == OE_OK && (status = oe_context_wait_due(print)) == OE_OK) {
  *           oe_result result = OE_RESULT_INIT;
@@ -320,6 +320,10 @@ OE_API void oe_error_init(oe_error *out, size_t size);
  * What a client is made with. Setters check and copy at once, and a refused value leaves the one
  * before. Options can be changed or freed at any time after oe_client_new(): clients keep what
  * they were made with. Strings are at most 64 KiB; NULL restores the default.
+ *
+ * A refused key, backend, endpoint, allow_http, trust, CA, proxy or model file is remembered: until
+ * the same setter succeeds, with NULL or 0 too, oe_client_new() returns that status. So neither
+ * key nor pictures go where the host did not mean them to, even if it checks oe_client_new() only.
  * ============================================================================================== */
 
 /** Who looks at the pictures, for oe_options_set_backend(). */
@@ -512,11 +516,13 @@ typedef struct oe_usage {
 #define OE_USAGE_INIT { sizeof(oe_usage), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** Makes a client from options. Sends nothing: whether the key is good, a create or a key check
- * tells. On failure *out is NULL.
+ * tells. A setting that was refused and not set since is refused here too, and oe_last_error()
+ * names its setter. On failure *out is NULL.
  * Blocks: no.
  * Threads: any.
  * Owns: the caller owns *out and frees it with oe_client_free(); options stay the caller's.
- * Returns: OE_OK; OE_ERR_ARGUMENT (no key, http not allowed), OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES.
+ * Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key, http not allowed),
+ *     OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES.
  * Since: 0.1.0 */
 OE_API oe_status oe_client_new(const oe_options *options, oe_client **out);
 

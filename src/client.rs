@@ -82,12 +82,14 @@ impl From<Usage> for oe_usage {
 }
 
 /// Makes a client from options. Sends nothing: whether the key is good, a create or a key check
-/// tells. On failure *out is NULL.
+/// tells. A setting that was refused and not set since is refused here too, and oe_last_error()
+/// names its setter. On failure *out is NULL.
 ///
 /// Blocks: no.
 /// Threads: any.
 /// Owns: the caller owns *out and frees it with oe_client_free(); options stay the caller's.
-/// Returns: OE_OK; OE_ERR_ARGUMENT (no key, http not allowed), OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES.
+/// Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key, http not allowed),
+///     OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES.
 /// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_client_new(
