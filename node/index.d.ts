@@ -22,6 +22,7 @@ export declare class OeError extends Error {
   readonly retryAfterMs: number | null;
   /** The service's own word for the reason, if it is a known one. */
   readonly errorType: string;
+  /** Whether a loop that takes a new picture each time should go on; not that the same one may be sent again. */
   readonly retryable: boolean;
 }
 

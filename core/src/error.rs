@@ -36,7 +36,8 @@ pub struct Row {
     pub text: &'static str,
     /// Who has to act.
     pub actor: Actor,
-    /// Whether the same call may succeed later without anyone changing anything.
+    /// Whether a loop that takes a new frame each time should go on: without anyone changing
+    /// anything a later call may bring a verdict.
     pub retryable: bool,
 }
 

@@ -149,6 +149,7 @@ class Error(Exception):
         self.error_type: str = failure.error_type.decode()
         """The service's own word for the reason, if it is a known one."""
         self.retryable = bool(_oe.oe_status_is_retryable(failure.status))
+        """Whether a loop that takes a new picture each time should go on; not that the same one may be sent again."""
         text = _in_python((failure.text or _oe.oe_status_text(failure.status)).decode())
         self.text: str = f"{setting}: {text}" if setting else text
         name = self.status.name if isinstance(self.status, Status) else _oe.oe_status_name(failure.status).decode()
