@@ -246,6 +246,49 @@ fn the_readme_shows_minimal_c_and_its_link_lines_work() {
     assert_eq!(lines, 2);
 }
 
+/// Whatever the owner sets as the project's address, all say the same, and there is a place to report to.
+#[test]
+fn the_manifests_name_one_address_and_there_is_a_place_to_report_to() {
+    let mut found = vec![];
+    for (path, before) in [
+        ("Cargo.toml", ["\nrepository = \"", "\nhomepage = \""]),
+        (
+            "python/pyproject.toml",
+            ["\nRepository = \"", "\nHomepage = \""],
+        ),
+        (
+            "node/package.json",
+            ["\"repository\": \"", "\"homepage\": \""],
+        ),
+    ] {
+        let text = read(&root().join(path));
+        for mark in before {
+            let (_, rest) = text
+                .split_once(mark)
+                .unwrap_or_else(|| panic!("{path}: {mark}"));
+            found.push(rest.split('"').next().unwrap().to_owned());
+        }
+    }
+    assert!(found[0].starts_with("https://"), "{found:?}");
+    assert!(
+        found.iter().all(|address| *address == found[0]),
+        "{found:?}"
+    );
+    for page in ["SECURITY.md", "CONTRIBUTING.md"] {
+        assert!(read(&root().join(page)).contains(&found[0]), "{page}");
+    }
+    let contributing = read(&root().join("CONTRIBUTING.md"));
+    let first = contributing.split("```").nth(1).unwrap();
+    let commands: Vec<_> = first.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(commands.len(), 3, "{commands:?}");
+    assert!(commands.iter().all(|command| command.starts_with("cargo ")));
+    // They are what a landing begins with.
+    let landing = read(&root().join(".ci/run")).replace(" --locked", "");
+    for command in commands {
+        assert!(landing.contains(&format!("step {command}\n")), "{command}");
+    }
+}
+
 /// Every file that a page links to is there.
 #[test]
 fn links_between_pages_lead_somewhere() {
