@@ -103,8 +103,8 @@ export interface Settings {
   userAgent?: string;
   modelFile?: string;
   /**
-   * Gets the library's lines, on Node's thread, for which a thread of the library waits meanwhile. With it, close() frees in the
-   * background; what is open when Node ends is closed then. What it throws becomes a warning of the process.
+   * Gets the library's lines, in their order, a moment after they were written. What is open when Node ends is closed then. What it
+   * throws becomes a warning of the process.
    */
   log?: (level: number, text: string) => void;
   /** Up to which of LogLevel lines are told; INFO unless set. */

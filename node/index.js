@@ -4,7 +4,7 @@ const {
   NO_EVENT, OeError, away, bind, blank, bytesOf, contextLastError, i32, i32Of, ms, nothing, oe, qualityText, setter, textOf,
   u32, u32Of,
 } = require('./native.js');
-const { clients, setLog } = require('./log.js');
+const { handles, setLog } = require('./log.js');
 
 const CANCELLED = 2;
 const SAVED_MAX = 8193;
@@ -124,24 +124,14 @@ class Handle {
     this.#kind = kind;
     this._handle = handle;
     this._logs = logs;
+    if (logs) handles.add(this);
   }
 
   close() {
-    this.#free((handle) => {
-      // Freeing waits for threads that may be waiting for this one, to take a line of the log.
-      if (this._logs) free[this.#kind].async(handle, () => {});
-      else free[this.#kind](handle);
-    });
-  }
-
-  _closeNow() {
-    this.#free(free[this.#kind]);
-  }
-
-  #free(by) {
     const handle = this._handle;
     this._handle = null;
-    if (handle !== null) by(handle);
+    handles.delete(this);
+    if (handle !== null) free[this.#kind](handle);
   }
 }
 if (Symbol.dispose) Handle.prototype[Symbol.dispose] = Handle.prototype.close;
@@ -158,13 +148,10 @@ class Client extends Handle {
     } finally {
       optionsFree(options);
     }
-    const logs = typeof settings.log === 'function';
-    super('client', out[0], logs);
-    if (logs) clients.add(this);
+    super('client', out[0], typeof settings.log === 'function');
   }
 
   close() {
-    clients.delete(this);
     super.close();
     this.#wake();
   }

@@ -177,12 +177,13 @@ test('a function gets the lines of every thread', { timeout: 20000 }, async () =
   }
   const context = await account.context();
   await context.process(frame);
+  for (const handle of [context, print, account]) handle.close();
+  await soon();
   assert.ok(lines.length > 3, `${lines.length}`);
   for (const [level, text] of lines) {
     assert.ok(level >= LogLevel.ERROR && level <= LogLevel.TRACE && text.length > 0);
     assert.ok(!text.includes('SECRETKEY'));
   }
-  for (const handle of [context, print, account]) handle.close();
 });
 
 test('closing waits for nobody who waits for a line to be taken', { timeout: 60000 }, async () => {
@@ -194,7 +195,7 @@ test('closing waits for nobody who waits for a line to be taken', { timeout: 600
     const begun = Date.now();
     prints.forEach((print) => print.close());
     account.close();
-    assert.ok(Date.now() - begun < 500, `${Date.now() - begun} ms`);
+    assert.ok(Date.now() - begun < 1500, `${Date.now() - begun} ms`);
   }
 });
 
@@ -216,11 +217,28 @@ for (const [name, end] of [['by itself', ''], ['told to', 'setTimeout(() => proc
       for (let n = 0; n < 8; n++) client.monitor().submit(frame);
       ${end}`;
     for (let n = 0; n < 3; n++) {
-      const { stdout, stderr } = await run(process.execPath, ['-e', program], { cwd: __dirname });
+      const { stdout, stderr } = await run(process.execPath, ['-e', program], { cwd: __dirname, timeout: 20000 });
       assert.deepStrictEqual([stdout, stderr], ['', '']);
     }
   });
 }
+
+// A call is in flight on a thread of the pool, which has something to log when it is ended.
+test('Node ends while a call is in flight', { timeout: 60000 }, async () => {
+  const program = `
+    const { Client } = require('oe-process');
+    const server = require('net').createServer((socket) => socket.once('data', () => process.exit(0)));
+    server.listen(0, '127.0.0.1', () => {
+      const endpoint = 'http://127.0.0.1:' + server.address().port;
+      const client = new Client({ apiKey: 'k', endpoint, allowHttp: true, logLevel: 5, log: (level, text) => console.log(level) });
+      client.context().catch(() => {});
+    });`;
+  for (let n = 0; n < 3; n++) {
+    const { stdout, stderr } = await run(process.execPath, ['-e', program], { cwd: __dirname, timeout: 20000 });
+    assert.match(stdout, /^([1-5]\n)+$/); // the last lines are told too
+    assert.strictEqual(stderr, '');
+  }
+});
 
 test('a library that cannot be loaded is said to be', async () => {
   const load = (environment) => run(process.execPath, ['-e', "require('oe-process')"], {

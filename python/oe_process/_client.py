@@ -29,8 +29,11 @@ class _Handle:
 
     _free = ""
 
-    def __init__(self, handle: Optional[int]) -> None:
+    def __init__(self, handle: Optional[int], logs: bool = False) -> None:
         self._handle = handle
+        self._logs = logs
+        if logs:
+            _log.close_at_exit(self)
 
     def close(self) -> None:
         """Frees it; again does nothing."""
@@ -65,7 +68,8 @@ class Client(_Handle):
     """One account and its connections; may be used from any thread.
 
     A setting that is None or "" is not set. `log` gets the library's lines up to `log_level`, each with its level, on any
-    thread; what it raises goes to sys.unraisablehook. A client with a log function is closed when Python ends."""
+    thread; what it raises goes to sys.unraisablehook. A client with a log function is closed when Python ends, with all that
+    was made from it."""
 
     _free = "oe_client_free"
 
@@ -105,6 +109,7 @@ class Client(_Handle):
         finally:
             _oe.oe_options_free(options)
         if log is not None:
+            self._logs = True
             _log.close_at_exit(self)
 
     def close(self) -> None:
@@ -124,13 +129,13 @@ class Client(_Handle):
         out = ctypes.c_void_p()
         _check(_oe.oe_context_create(
             self._handle, _i32(warning_confidence), _i32(pause_confidence), ctypes.byref(out)))
-        return Context(out.value)
+        return Context(out.value, self._logs)
 
     def restore(self, saved: str) -> Context:
         """The context that Context.save() wrote, after a restart."""
         out = ctypes.c_void_p()
         _check(_oe.oe_context_restore(self._handle, _text(saved, "saved"), ctypes.byref(out)))
-        return Context(out.value)
+        return Context(out.value, self._logs)
 
     def monitor(
         self, tag: int = 0, warning_confidence: int = 0, pause_confidence: int = 0, saved: Optional[str] = None
@@ -144,7 +149,7 @@ class Client(_Handle):
             _check(_oe.oe_monitor_start(self._handle, *confidences, tag, ctypes.byref(out)))
         else:
             _check(_oe.oe_monitor_start_saved(self._handle, _text(saved, "saved"), tag, ctypes.byref(out)))
-        return Monitor(out.value)
+        return Monitor(out.value, self._logs)
 
     def next_event(self, timeout: Optional[float] = None) -> Optional[Event]:
         """The oldest unread event of any monitor; None when none came in so many seconds. Without a timeout it waits as long as

@@ -4,30 +4,37 @@ from __future__ import annotations
 import atexit
 import ctypes as c
 import itertools
+import threading
 import weakref
 from typing import Any, Callable, Dict, Optional
 
 from . import _native
 from ._types import LogLevel, _check
 
+_END_S = 5.0
+"""Closing ends every call within 2 s."""
 Log = Callable[[int, str], object]
 """Gets the level, a LogLevel, and one line."""
 
 _functions: Dict[int, Log] = {}
 """By the number that the library hands back as user data, until it says that it will not call any more."""
+_gone = threading.Condition()
+"""Told whenever the library has let go of one."""
 _numbers = itertools.count(1)
-_clients: weakref.WeakSet[Any] = weakref.WeakSet()
+_handles: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Those that may log: clients, contexts and monitors."""
 
 
 def _on_line(number: int, level: int, text: bytes) -> None:
-    function: Optional[Log] = _functions.get(number) if _functions else None
+    function: Optional[Log] = _functions.get(number)
     if function is not None:
         function(LogLevel(level), text.decode(errors="replace"))
 
 
 def _on_free(number: int) -> None:
-    if _functions:
+    with _gone:
         _functions.pop(number, None)
+        _gone.notify_all()
 
 
 _on_line_c, _on_free_c = _native.LOG_FN(_on_line), _native.FREE_FN(_on_free)
@@ -42,14 +49,15 @@ def set_log(options: Optional[int], level: int, function: Log) -> None:
     _check(_native.library.oe_options_set_log(options, level, _on_line_c, number, _on_free_c), "log_level")
 
 
-def close_at_exit(client: Any) -> None:
-    """A thread of the library must not come into Python when Python is gone: clients that log end before it does."""
-    if not _clients:
-        atexit.register(_end)
-    _clients.add(client)
+def close_at_exit(handle: Any) -> None:
+    """A thread that comes into Python when Python is gone is ended there and then, and with it, as it is in the library, the
+    whole process. So what logs ends before, and with it the calls that other threads have in flight."""
+    _handles.add(handle)
 
 
+@atexit.register
 def _end() -> None:
-    for client in list(_clients):
-        client.close()
-    _functions.clear()
+    for handle in list(_handles):
+        handle.close()
+    with _gone:  # after which the library calls nothing any more
+        _gone.wait_for(lambda: not _functions, _END_S)

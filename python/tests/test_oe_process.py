@@ -221,6 +221,27 @@ client.next_event(10)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
 
 
+    def test_python_ends_while_a_thread_is_in_a_call(self):
+        program = """
+import oe_process, socket, threading, time
+silent = socket.socket()
+silent.bind(("127.0.0.1", 0))
+silent.listen()
+url = "http://127.0.0.1:%d" % silent.getsockname()[1]
+client = oe_process.Client(api_key="k", endpoint=url, allow_http=True, log=lambda *_: None, log_level=5)
+def call():
+    try:
+        client.context()
+    except oe_process.Error:
+        pass
+threading.Thread(target=call, daemon=True).start()
+silent.accept()[0].recv(1)
+"""
+        for _ in range(3):
+            done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+
 class Loading(unittest.TestCase):
     """What is said when there is no library to load."""
 

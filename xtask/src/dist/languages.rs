@@ -206,6 +206,7 @@ pub fn npm() -> Result<(), String> {
         "package.json",
         "index.js",
         "log.js",
+        "log-thread.js",
         "native.js",
         "index.d.ts",
         "README.md",
