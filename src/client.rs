@@ -35,7 +35,8 @@ pub struct oe_usage {
     pub contexts: u32,
     /// Process calls that brought a verdict.
     pub processed: u64,
-    /// Process calls sent whole whose answer never came: billed or not, nobody knows. Part of failed.
+    /// Process calls sent whole whose verdict never came or broke off: billed or not, nobody knows.
+    /// Part of failed.
     pub possibly_billed: u64,
     /// Process calls that tried to reach the service and brought no verdict.
     pub failed: u64,

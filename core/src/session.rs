@@ -5,6 +5,7 @@
 //! unlanded, which only a panic does, applies that too.
 
 mod flight;
+mod renewal;
 mod restore;
 mod state;
 mod watched;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use crate::sync::{Condvar, Mutex};
 
 use crate::cancel::CancelToken;
-use crate::client::{Client, Purpose};
+use crate::client::Client;
 use crate::config::{Confidence, check_interval};
 use crate::error::{Due, Error, Status};
 use crate::frame::{self, Age, Digest, Frame};
@@ -43,10 +44,6 @@ pub mod flags {
     /// The embedded engine's verdict.
     pub const EMBEDDED: u32 = 64;
 }
-
-/// At most this many renewals within [`RENEWAL_WINDOW`].
-const MAX_RENEWALS: usize = 3;
-const RENEWAL_WINDOW: Duration = Duration::from_secs(3_600);
 
 /// What a process call returned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -348,47 +345,6 @@ impl Session {
         Ok(())
     }
 
-    /// One Create Context call; its URLs replace this context's. Pace, edges and counters stay.
-    ///
-    /// # Errors
-    /// `NotDue` before a create is due or after three renewals within an hour, `Busy`, the latch,
-    /// and every status of a create.
-    pub fn renew(&self) -> Result<(), Error> {
-        self.remember(self.try_renew())
-    }
-
-    fn try_renew(&self) -> Result<(), Error> {
-        let clock = &self.client.world.clock;
-        let token = CancelToken::new();
-        {
-            let mut state = self.state.lock();
-            let now = clock.now();
-            if state.closed {
-                return Err(Error::local(Status::Cancelled));
-            }
-            self.client.refuse_if_latched()?;
-            if state.in_flight.is_some() {
-                return Err(Error::local(Status::Busy).retry_after(self.due_of(&state, now)));
-            }
-            let wait = state.until_renewal(now);
-            if !wait.is_zero() {
-                let text =
-                    "three renewals within an hour are the most; wait, or make a new context";
-                return Err(Error::with_text(Status::NotDue, text).retry_after(Due::In(wait)));
-            }
-            state.in_flight = Some(token.clone());
-        }
-        let occupied = Occupied { session: self };
-        let urls = self
-            .client
-            .create(Purpose::Context, self.warning, self.pause, &token);
-        drop(occupied);
-        let urls = urls?;
-        self.state.lock().renewed(urls, &**clock);
-        self.changed.notify_all();
-        Ok(())
-    }
-
     /// What is known of this context. Never waits for a call in flight.
     #[must_use]
     pub fn info(&self) -> Info {
@@ -442,16 +398,5 @@ impl std::fmt::Debug for Session {
         f.debug_struct("Session")
             .field("id", &self.id)
             .finish_non_exhaustive()
-    }
-}
-
-/// Frees the session for the next call when a renewal ends, however it ends.
-struct Occupied<'a> {
-    session: &'a Session,
-}
-
-impl Drop for Occupied<'_> {
-    fn drop(&mut self) {
-        self.session.state.lock().in_flight = None;
     }
 }

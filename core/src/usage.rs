@@ -2,7 +2,7 @@
 
 use crate::error::Status;
 use crate::sync::Mutex;
-use crate::transport::{Exchange, Sent};
+use crate::transport::{Exchange, ReplyBody, Sent};
 
 /// Counters of one client, from its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,7 +11,8 @@ pub struct Usage {
     pub contexts: u32,
     /// Process calls answered with a verdict.
     pub processed: u64,
-    /// Process calls sent whole whose answer never arrived: billed or not, nobody knows.
+    /// Process calls sent whole whose answer, or verdict, never arrived whole: billed or not,
+    /// nobody knows.
     pub possibly_billed: u64,
     /// Process calls that went out, or tried to, and brought no verdict; includes the above.
     pub failed: u64,
@@ -48,13 +49,23 @@ impl Counters {
     pub(crate) fn failed(&self, exchange: &Exchange) {
         let mut usage = self.0.lock();
         usage.failed += 1;
-        if exchange.sent == Sent::All && exchange.outcome.is_err() {
-            usage.possibly_billed += 1;
-        }
+        usage.possibly_billed += u64::from(is_verdict_lost(exchange));
     }
 
     /// What was counted; contexts and latch are not, here.
     pub(crate) fn read(&self) -> Usage {
         *self.0.lock()
     }
+}
+
+/// Whether the service may have judged a frame whose verdict was lost on the way: no answer came,
+/// or one that began as a verdict and broke off. A refusal that broke off is a refusal.
+fn is_verdict_lost(exchange: &Exchange) -> bool {
+    let lost = match &exchange.outcome {
+        Err(_) => true,
+        Ok(reply) => {
+            (200..300).contains(&reply.status) && matches!(reply.body, ReplyBody::Broken(..))
+        }
+    };
+    lost && exchange.sent == Sent::All
 }

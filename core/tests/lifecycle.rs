@@ -479,6 +479,76 @@ fn li_13_pu_08_a_renewal_keeps_pace_edges_and_counters() {
 }
 
 #[test]
+fn what_a_call_takes_off_with_after_a_renewal_is_the_new_context() {
+    // A call begins the moment the renewal lets it, on another thread. It must not go to the old
+    // context: its failure would count for the new one.
+    let other = CREATE_BODY.replace("SECRETCTX1", "SECRETCTX2");
+    for round in 0..500 {
+        let gate = Arc::new(Gate::default());
+        let made = Step::Gated(gate.clone(), Box::new(reply(200, &other)));
+        let (rig, session) = Rig::printing(vec![made, fail(Failure::Connect)]);
+        let renewing = session.clone();
+        let renewing = std::thread::spawn(move || status_of(renewing.renew()));
+        gate.wait_until_reached();
+        let processing = session.clone();
+        let processing = std::thread::spawn(move || {
+            loop {
+                let status = status_of(processing.process(&frame(1), None));
+                if status != Status::Busy {
+                    return status;
+                }
+            }
+        });
+        gate.open();
+        assert_eq!(renewing.join().unwrap(), Status::Ok);
+        assert_eq!(processing.join().unwrap(), Status::Connect);
+        let url = &rig.script.uploads()[0].url;
+        assert!(url.ends_with("SECRETCTX2"), "round {round}: {url}");
+    }
+}
+
+#[test]
+fn a_create_that_succeeds_takes_back_no_wait_that_another_was_asked_for() {
+    let limited = error_body("OE_CONTEXT_RATE_LIMITED");
+    for (failed, least, most) in [
+        (with_header(429, &limited, "retry-after", &["90"]), 90, 90),
+        (with_header(503, "", "retry-after", &["7"]), 7, 7),
+        (reply(503, ""), 0, 0),
+    ] {
+        // Side by side: both begin before either has ended.
+        let gates = [(); 2].map(|()| Arc::new(Gate::default()));
+        let succeeds = reply(200, CREATE_BODY);
+        let rig = Rig::new(vec![
+            Step::Gated(gates[0].clone(), Box::new(failed)),
+            Step::Gated(gates[1].clone(), Box::new(succeeds)),
+        ]);
+        let begin = |n: usize| {
+            let client = rig.client.clone();
+            let unset = Confidence::default();
+            let thread = std::thread::spawn(move || status_of(client.create_context(unset, unset)));
+            gates[n].wait_until_reached();
+            thread
+        };
+        let (fails, succeeds) = (begin(0), begin(1));
+        gates[0].open();
+        assert_ne!(fails.join().unwrap(), Status::Ok);
+        gates[1].open();
+        assert_eq!(succeeds.join().unwrap(), Status::Ok);
+        let Due::In(wait) = rig.client.create_due() else {
+            panic!("latched")
+        };
+        assert!((least..=most).contains(&wait.as_secs()), "{wait:?}");
+        if least > 0 {
+            assert_eq!(status_of(rig.create()), Status::NotDue);
+        }
+        rig.clock.advance(wait);
+        rig.script.push(reply(200, CREATE_BODY));
+        assert!(rig.create().is_ok());
+        assert_eq!(rig.client.create_due(), Due::In(Duration::ZERO));
+    }
+}
+
+#[test]
 fn renewals_are_three_an_hour() {
     let (rig, session) = Rig::printing((0..4).map(|_| reply(200, CREATE_BODY)).collect());
     for _ in 0..3 {
@@ -773,6 +843,40 @@ fn re_07_re_13_re_17_re_18_usage_knows_what_may_have_been_billed() {
     );
     assert_eq!(usage.creates, 4);
     assert!(usage.bytes_sent > 0);
+}
+
+#[test]
+fn re_07_a_verdict_that_broke_off_may_have_been_billed() {
+    let broken = |status| Step::Broken {
+        status,
+        body: b"{\"Print".to_vec(),
+    };
+    let cancelled = |sent| Step::Fail {
+        failure: Failure::Cancelled,
+        sent,
+        reused: false,
+    };
+    for (step, billed) in [
+        (broken(200), 1),
+        (broken(202), 1),
+        (cancelled(Sent::All), 1),
+        (fail(Failure::Timeout), 1),
+        (cancelled(Sent::Part), 0),
+        (broken(400), 0),
+        (broken(503), 0),
+        (reply(200, "<html>"), 0),
+        (Step::Encoded { status: 200 }, 0),
+        (reply(503, ""), 0),
+        (fail(Failure::Connect), 0),
+        (ok(), 0),
+    ] {
+        let (rig, session) = Rig::printing(vec![step]);
+        let status = status_of(rig.next(&session));
+        let usage = rig.client.usage();
+        let failed = u64::from(status != Status::Ok);
+        let counted = (usage.processed, usage.possibly_billed, usage.failed);
+        assert_eq!(counted, (1 - failed, billed, failed), "{status:?}");
+    }
 }
 
 #[test]

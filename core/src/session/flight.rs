@@ -162,9 +162,7 @@ impl<'a> Flight<'a> {
         let now = client.world.clock.now();
         let spoiled = state.spoiled;
         state.release();
-        state.pacing.learn(verdict.interval);
-        state.pacing.faster = verdict.faster;
-        state.pacing.defaulted = verdict.interval.is_none();
+        state.pacing.judged(verdict.interval, verdict.faster);
         let decision = state
             .track
             .decide((Condition::Verdict, Status::Ok), 200, false, now);

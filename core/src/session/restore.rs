@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Session;
+use super::renewal::MAX_RENEWALS;
 use super::state::{Born, MAX_REJECTED, State};
-use super::{MAX_RENEWALS, Session};
 use crate::acting::Edges;
 use crate::client::Client;
 use crate::clock::Clock;
@@ -50,6 +51,7 @@ impl Session {
             boot_id: clock.boot_id(),
             saved_boot_ms: clock.since_boot().map(to_ms),
             wait_ms: to_ms(wait),
+            asked_ms: to_ms(state.pacing.asked_until.saturating_sub(now)),
             minimum: state.pacing.interval.map(|last| last.minimum),
             recommended: state.pacing.interval.map(|last| last.recommended),
             faster: state.pacing.faster,
@@ -205,15 +207,20 @@ impl Saved {
             _ => return Err(damaged()),
         };
         let least = interval.map_or(DEFAULT_INTERVAL_SEC, |last| last.minimum);
-        let rest = Duration::from_millis(self.wait_ms)
-            .saturating_sub(passed)
-            .min(MAX_WAIT);
+        let rest = |ms: u64| {
+            Duration::from_millis(ms)
+                .saturating_sub(passed)
+                .min(MAX_WAIT)
+        };
+        let wait = rest(self.wait_ms).max(Duration::from_secs(least.into()));
         state.pacing = Pacing {
             interval,
             faster: self.faster,
-            defaulted: self.defaulted,
+            // Before the first verdict, texts of before 0.2 say false.
+            defaulted: self.defaulted || self.last_quality == 0,
             failures: self.failures,
-            due_at: now.saturating_add(rest.max(Duration::from_secs(least.into()))),
+            due_at: now.saturating_add(wait),
+            asked_until: now.saturating_add(rest(self.asked_ms)),
             ..Pacing::new(now, host_sec)
         };
         Ok(())

@@ -13,7 +13,7 @@ use crate::policy::Track;
 use crate::trust::TrustedUrl;
 use crate::wire::ContextUrls;
 
-use super::{MAX_RENEWALS, RENEWAL_WINDOW};
+use super::renewal::{MAX_RENEWALS, RENEWAL_WINDOW};
 
 /// How many rejected frames are known again.
 pub(super) const MAX_REJECTED: usize = 8;
@@ -166,6 +166,11 @@ impl State {
         };
         self.lost = false;
         self.wants_renewal = false;
+        if self.automatic {
+            // How long the old context failed says nothing of the new one, and the print has not
+            // been watched for as long.
+            self.pacing.start_over();
+        }
         if self.renewals.len() == MAX_RENEWALS {
             self.renewals.pop_front();
         }
