@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crate::sync::{Condvar, Mutex};
 
+use crate::acting::Rising;
 use crate::cancel::CancelToken;
 use crate::client::Client;
 use crate::config::{Confidence, check_interval};
@@ -66,6 +67,9 @@ pub struct Outcome {
     pub next_due_ms: u32,
     /// Bits of [`flags`].
     pub flags: u32,
+    /// The edges that rose. The flags tell of them too, but not of one that rises again because
+    /// its event was not read although its flag was.
+    pub rising: Rising,
     /// Milliseconds from call to verdict.
     pub latency_ms: u32,
     /// Milliseconds from capture to verdict; 0 when the capture time was not given.

@@ -103,17 +103,13 @@ impl Queue {
         self.places.is_empty()
     }
 
-    pub(super) fn has(&self, monitor: u64, kind: Kind) -> bool {
-        self.place_of.contains_key(&(monitor, kind))
-    }
-
     /// Queues an event; an unread one of its kind is replaced where it stands.
     pub(super) fn push(&mut self, (monitor, tag): (u64, u64), news: News, queued: Duration) {
         let place = self.take_place(monitor, news.kind);
         self.put(place, (monitor, tag), news, queued);
     }
 
-    /// Queues a verdict: `Result`, then the edges that its flags tell of. Places of unread ones
+    /// Queues a verdict: `Result`, then the edges that rose with it. Places of unread ones
     /// are used again, but the three stand in this order.
     pub(super) fn push_verdict(
         &mut self,
@@ -123,8 +119,8 @@ impl Queue {
     ) {
         let kinds: Vec<Kind> = [
             (Kind::Result, true),
-            (Kind::Warning, outcome.flags & flags::WARNING_EDGE != 0),
-            (Kind::Pause, outcome.flags & flags::PAUSE_EDGE != 0),
+            (Kind::Warning, outcome.rising.warning),
+            (Kind::Pause, outcome.rising.pause),
         ]
         .into_iter()
         .filter_map(|(kind, told)| told.then_some(kind))
@@ -222,6 +218,7 @@ pub(super) const ALL: &[Kind] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acting::Rising;
 
     const NOW: Duration = Duration::from_secs(9);
 
@@ -229,6 +226,10 @@ mod tests {
         Outcome {
             print_quality: quality,
             flags,
+            rising: Rising {
+                warning: flags & flags::WARNING_EDGE != 0,
+                pause: flags & flags::PAUSE_EDGE != 0,
+            },
             ..Outcome::default()
         }
     }
@@ -307,7 +308,8 @@ mod tests {
         }
         queue.remove(1, &[Kind::Pause]);
         queue.blunt(1);
-        assert!(!queue.has(1, Kind::Pause) && queue.has(2, Kind::Pause));
+        let has = |monitor| queue.place_of.contains_key(&(monitor, Kind::Pause));
+        assert!(!has(1) && has(2));
         let (_, event) = queue.pop(NOW).unwrap();
         assert_eq!((event.tag, event.outcome.unwrap().flags), (7, 0));
         queue.remove(2, ALL);

@@ -144,9 +144,7 @@ impl Hub {
         let Some(watch) = inner.watches.get_mut(&id) else {
             return;
         };
-        let rising = super::watch::rising(&outcome);
-        watch.untold.warning |= rising.warning;
-        watch.untold.pause |= rising.pause;
+        watch.will_be_told(outcome.rising);
         inner.queue.push_verdict((id, watch.tag), outcome, now);
         inner.show_readiness();
         self.news.notify_all();
@@ -362,23 +360,19 @@ impl Hub {
         inner.readiness.as_ref().map_or(-1, Readiness::number)
     }
 
-    /// Removes what a paused or muted print does not tell, and takes back the edges of which the
-    /// host has read nothing.
+    /// Removes what a paused or muted print does not tell, and takes back the edges whose event the
+    /// host has not read.
     pub(super) fn hush(&self, inner: &mut Inner, id: u64, kinds: &[Kind]) {
         inner.queue.remove(id, kinds);
         inner.queue.blunt(id);
         inner.show_readiness();
         if let Some(watch) = inner.watches.get_mut(&id) {
             let untold = std::mem::take(&mut watch.untold);
+            let flagged = std::mem::take(&mut watch.flagged);
             if let Some(session) = &watch.session {
-                session.take_back(untold);
+                session.take_back(untold, flagged);
             }
         }
-    }
-
-    /// Whether an edge of a monitor waits to be read.
-    pub(super) fn is_unread(inner: &Inner, id: u64, kind: Kind) -> bool {
-        inner.queue.has(id, kind)
     }
 }
 

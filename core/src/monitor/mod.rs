@@ -278,14 +278,9 @@ impl Monitor {
     /// `Closed`.
     pub fn save(&self) -> Result<String, Error> {
         let saved = self.with(|inner, _| {
-            let unread = |kind| Hub::is_unread(inner, self.id, kind);
-            let (warning, pause) = (unread(Kind::Warning), unread(Kind::Pause));
             inner.watches.get(&self.id).map(|watch| {
-                let mut context = watch.session.as_ref().map(|session| session.snapshot());
-                if let Some(context) = &mut context {
-                    context.warned &= !warning;
-                    context.paused &= !pause;
-                }
+                let snapshot = |session: &Arc<Session>| session.snapshot(watch.untold);
+                let context = watch.session.as_ref().map(snapshot);
                 SavedMonitor {
                     warning_level: watch.warning.level().unwrap_or(0),
                     pause_level: watch.pause.level().unwrap_or(0),

@@ -99,8 +99,10 @@ pub(super) struct Watch {
     /// An error was told, and no success since.
     pub(super) failing: bool,
     pub(super) told_latched: bool,
-    /// Edges in the queue of which the host has read nothing yet.
+    /// Edges whose event is in the queue, unread.
     pub(super) untold: Rising,
+    /// Those of them whose flag the host has read in a result.
+    pub(super) flagged: Rising,
     /// How the last create ended, before there is a context to ask.
     pub(super) last_status: Status,
     /// Waits for a worker.
@@ -130,6 +132,7 @@ impl Watch {
             failing: false,
             told_latched: false,
             untold: Rising::default(),
+            flagged: Rising::default(),
             last_status: Status::Ok,
             queued: false,
             busy: None,
@@ -291,13 +294,21 @@ impl Watch {
         self.frame.take()
     }
 
-    /// The host has read an event: it knows of the edges that it tells of.
+    /// Events that tell of these edges are queued.
+    pub(super) fn will_be_told(&mut self, rising: Rising) {
+        self.untold.warning |= rising.warning;
+        self.untold.pause |= rising.pause;
+        self.flagged.warning &= !rising.warning;
+        self.flagged.pause &= !rising.pause;
+    }
+
+    /// The host has read an event.
     pub(super) fn was_told(&mut self, event: &Event) {
-        let told = event.outcome.as_ref().map(rising).unwrap_or_default();
         match event.kind {
             Kind::Result => {
-                self.untold.warning &= !told.warning;
-                self.untold.pause &= !told.pause;
+                let flags = event.outcome.map_or(0, |outcome| outcome.flags);
+                self.flagged.warning |= self.untold.warning && flags & flags::WARNING_EDGE != 0;
+                self.flagged.pause |= self.untold.pause && flags & flags::PAUSE_EDGE != 0;
             }
             Kind::Warning => self.untold.warning = false,
             Kind::Pause => self.untold.pause = false,
@@ -311,17 +322,8 @@ impl Watch {
         if !self.paused && !self.muted && self.pauses == pauses {
             return Rising::default();
         }
-        let struck = rising(outcome);
         outcome.flags &= !(flags::WARNING_EDGE | flags::PAUSE_EDGE);
-        struck
-    }
-}
-
-/// The edges that an outcome's flags tell of.
-pub(super) fn rising(outcome: &Outcome) -> Rising {
-    Rising {
-        warning: outcome.flags & flags::WARNING_EDGE != 0,
-        pause: outcome.flags & flags::PAUSE_EDGE != 0,
+        std::mem::take(&mut outcome.rising)
     }
 }
 

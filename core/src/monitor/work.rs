@@ -6,6 +6,7 @@ use super::events::{Kind, News};
 use super::hub::Inner;
 use super::threads::{self, SETBACK};
 use super::watch::{Busy, Task};
+use crate::acting::Rising;
 use crate::cancel::CancelToken;
 use crate::client::{Client, Purpose};
 use crate::config::Confidence;
@@ -161,8 +162,10 @@ impl Job<'_> {
         let Some(watch) = inner.watches.get_mut(&self.id) else {
             return;
         };
+        session.hand_over();
         // The print may have been paused or muted just after the session had judged it.
-        session.take_back(watch.strike_edges(&mut outcome, self.pauses));
+        let struck = watch.strike_edges(&mut outcome, self.pauses);
+        session.take_back(struck, Rising::default());
         if std::mem::take(&mut watch.failing) {
             self.tell(inner, News::plain(Kind::Recovered));
         }
@@ -227,6 +230,10 @@ impl Drop for Job<'_> {
         self.end(|job, inner| {
             if let Some(watch) = inner.watches.get_mut(&job.id) {
                 watch.not_before = now + SETBACK;
+                if let Some(session) = &watch.session {
+                    // Of a verdict that was lost on its way here nobody hears.
+                    session.take_back(session.hand_over(), Rising::default());
+                }
             }
             job.failed(inner, &error);
         });

@@ -187,9 +187,13 @@ impl<'a> Flight<'a> {
         let rising = state
             .edges
             .judge(verdict.warning, verdict.pause, counts, now);
+        let in_flags = state.edges.in_flags(rising);
+        if state.automatic {
+            state.to_tell = rising;
+        }
         let bits = [
-            (rising.warning, flags::WARNING_EDGE),
-            (rising.pause, flags::PAUSE_EDGE),
+            (in_flags.warning, flags::WARNING_EDGE),
+            (in_flags.pause, flags::PAUSE_EDGE),
             (self.fallback, flags::FALLBACK),
             (repeated, flags::REPEATED_FRAME),
             (late, flags::LATE),
@@ -214,6 +218,7 @@ impl<'a> Flight<'a> {
                 .filter(|(set, _)| *set)
                 .map(|(_, bit)| bit)
                 .sum(),
+            rising,
             latency_ms: Due::In(now.saturating_sub(self.started)).as_ms(),
             frame_age_ms: age.map_or(0, |age| Due::In(age).as_ms().max(1)),
         })

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Session;
 use super::renewal::MAX_RENEWALS;
 use super::state::{Born, MAX_REJECTED, State};
-use crate::acting::Edges;
+use crate::acting::{Edges, Rising};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::config::{Confidence, check_interval};
@@ -26,11 +26,12 @@ impl Session {
     /// This context as text, to survive a restart of the host. A secret: it holds the URLs.
     #[must_use]
     pub fn save(&self) -> String {
-        self.snapshot().encode()
+        self.snapshot(Rising::default()).encode()
     }
 
-    /// What is saved.
-    pub(crate) fn snapshot(&self) -> Saved {
+    /// What is saved. Edges whose event is unread are saved as not raised, and those that are not
+    /// even queued: should the host end here, it is told again rather than never.
+    pub(crate) fn snapshot(&self, unread: Rising) -> Saved {
         let clock = &*self.client.world.clock;
         let state = self.state.lock();
         let now = clock.now();
@@ -39,6 +40,9 @@ impl Session {
             // How the call in flight ends, this text will never know.
             wait = wait.max(state.pacing.floor());
         }
+        let mut edges = state.edges;
+        edges.take_back(unread, Rising::default());
+        edges.take_back(state.to_tell, Rising::default());
         let back = |then: Duration| to_ms(now.saturating_sub(then));
         let frame = |digest: &Digest| (digest.len, digest.sum);
         Saved {
@@ -66,9 +70,9 @@ impl Session {
                 state.track.fallback_failing.count,
                 back(state.track.fallback_failing.since),
             ),
-            warned: state.edges.warned,
-            paused: state.edges.paused,
-            last_warning_age_ms: state.edges.last_warning.map(back),
+            warned: edges.warned,
+            paused: edges.paused,
+            last_warning_age_ms: edges.last_warning.map(back),
             lost: state.lost,
             calls: state.calls,
             last_quality: state.last_quality,
@@ -163,6 +167,7 @@ impl Saved {
             warned: self.warned,
             paused: self.paused,
             last_warning: self.last_warning_age_ms.map(ago),
+            flagged: Rising::default(),
         };
         let frame = |(len, sum): (usize, u64)| Digest { len, sum };
         state.last_frame = self.last_frame.map(frame);

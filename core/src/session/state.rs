@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::acting::Edges;
+use crate::acting::{Edges, Rising};
 use crate::cancel::CancelToken;
 use crate::clock::{Clock, World};
 use crate::error::{Error, Status};
@@ -65,6 +65,8 @@ pub(super) struct State {
     pub(super) wants_renewal: bool,
     /// Renewed by whoever watches it: a failure keeps its own status.
     pub(super) automatic: bool,
+    /// Edges that rose, but that whoever watches has not queued yet.
+    pub(super) to_tell: Rising,
     /// The user wants no edges.
     pub(super) muted: bool,
     /// The print is paused.
@@ -95,6 +97,7 @@ impl State {
             closed: false,
             wants_renewal: false,
             automatic: false,
+            to_tell: Rising::default(),
             muted: false,
             held: false,
             spoiled: false,

@@ -271,6 +271,10 @@ impl Script {
         self.steps.lock().unwrap().push_back(step);
     }
 
+    pub fn push_front(&self, step: Step) {
+        self.steps.lock().unwrap().push_front(step);
+    }
+
     fn run(&self, step: Step, request: &Request<'_>) -> Exchange {
         let all = request.body_len() as u64;
         let done = |outcome, sent, reused| Exchange {
