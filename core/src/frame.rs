@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, Status};
+use crate::moment::Moment;
 
 /// The largest image the service takes, in bytes. Source: the public API documentation (6 MiB).
 pub const MAX_IMAGE: usize = 6_291_456;
@@ -87,28 +88,56 @@ pub fn check(jpeg: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// How old a frame is: by the wall clock once, by the monotonic clock from then on.
+/// How old a frame is: by the wall clock once, at the call, and from then on by a clock that never
+/// jumps and counts time asleep.
 #[derive(Clone, Copy, Debug)]
 pub struct Age {
     at_start: Duration,
-    start: Duration,
+    start: Moment,
+    stated: bool,
 }
 
 impl Age {
-    /// The age of a frame at `now`, from its capture time. One from the future is new.
+    /// The age of a frame at the call that hands it in, from its capture time in milliseconds since
+    /// 1970. One from the future is new; without one it was taken just now.
     #[must_use]
-    pub fn new(captured_unix_ms: i64, wall_ms: i64, now: Duration) -> Age {
-        let ms = u64::try_from(wall_ms.saturating_sub(captured_unix_ms)).unwrap_or(0);
+    pub fn new(captured_unix_ms: Option<i64>, wall_ms: i64, call: Moment) -> Age {
+        let captured = captured_unix_ms.unwrap_or(wall_ms);
+        let ms = u64::try_from(wall_ms.saturating_sub(captured)).unwrap_or(0);
         Age {
             at_start: Duration::from_millis(ms),
-            start: now,
+            start: call,
+            stated: captured_unix_ms.is_some(),
         }
     }
 
     /// The age at a later moment.
     #[must_use]
-    pub fn at(&self, now: Duration) -> Duration {
-        self.at_start.saturating_add(now.saturating_sub(self.start))
+    pub fn at(&self, now: &Moment) -> Duration {
+        self.at_start.saturating_add(now.since(&self.start))
+    }
+
+    /// The age that decides whether a verdict comes too late, of a frame that was sent at `sent`.
+    /// Without a stated time nobody knows how old it is, and what its own upload takes says nothing
+    /// of that: only what it waited before does, and what the device slept meanwhile.
+    #[must_use]
+    pub fn at_verdict(&self, sent: &Moment, now: &Moment) -> Duration {
+        match self.stated {
+            true => self.at(now),
+            false => self.at(sent).saturating_add(now.asleep_since(sent)),
+        }
+    }
+
+    /// The age at the call that handed the frame in.
+    #[must_use]
+    pub fn at_call(&self) -> Duration {
+        self.at_start
+    }
+
+    /// Whether the frame was taken, or handed in, before this moment.
+    #[must_use]
+    pub fn predates(&self, moment: &Moment) -> bool {
+        self.start.now() < moment.now() || self.at_start > self.start.since(moment)
     }
 }
 
@@ -138,12 +167,7 @@ impl Frame {
 
     /// When it came here.
     pub(crate) fn arrived(&self) -> Duration {
-        self.age.start
-    }
-
-    /// When it was taken.
-    pub(crate) fn taken(&self) -> Duration {
-        self.age.start.saturating_sub(self.age.at_start)
+        self.age.start.now()
     }
 }
 
@@ -183,17 +207,68 @@ mod tests {
 
     #[test]
     fn im_04_age_uses_the_wall_clock_once() {
-        let age = Age::new(1_000, 31_000, Duration::from_secs(5));
-        assert_eq!(age.at(Duration::from_secs(5)), Duration::from_secs(30));
-        assert_eq!(age.at(Duration::from_secs(6)), Duration::from_secs(31));
-        let future = Age::new(i64::MAX, i64::MIN, Duration::ZERO);
-        assert_eq!(future.at(Duration::ZERO), Duration::ZERO);
+        let secs = Duration::from_secs;
+        let call = Moment::awake(secs(5));
+        let age = Age::new(Some(1_000), 31_000, call);
+        assert_eq!(age.at(&call), secs(30));
+        assert_eq!(age.at(&Moment::awake(secs(6))), secs(31));
+        assert_eq!(age.at(&call.after_sleep(secs(60))), secs(90));
+        let future = Age::new(Some(i64::MAX), i64::MIN, call);
+        assert_eq!(future.at(&call), Duration::ZERO);
         assert!(!is_too_old(
             Duration::from_secs(30),
             Duration::from_secs(30)
         ));
         assert!(is_too_old(Duration::from_secs(31), Duration::from_secs(30)));
         assert!(!is_too_old(Duration::from_secs(31), Duration::ZERO));
+    }
+
+    #[test]
+    fn im_04_a_frame_without_a_time_is_not_late_because_of_its_own_upload() {
+        let secs = Duration::from_secs;
+        let call = Moment::awake(secs(100));
+        // It waits so long, is on its way so long, and the device sleeps then so long.
+        for (stated, waits, takes, sleeps, counts, age) in [
+            (None, 0, 50, 0, 0, 50),
+            (None, 20, 50, 0, 20, 70),
+            (None, 0, 5, 3_600, 3_600, 3_605),
+            (None, 20, 5, 60, 80, 85),
+            (Some(0), 0, 50, 0, 50, 50),
+            (Some(10), 20, 5, 0, 35, 35),
+            (Some(10), 0, 5, 60, 75, 75),
+        ] {
+            let wall = 1_000_000;
+            let captured = stated.map(|secs: i64| wall - secs * 1_000);
+            let frame = Age::new(captured, wall, call);
+            let sent = Moment::awake(secs(100 + waits));
+            let came = Moment::awake(secs(100 + waits + takes)).after_sleep(secs(sleeps));
+            let case = format!("{stated:?} {waits} {takes} {sleeps}");
+            assert_eq!(frame.at_verdict(&sent, &came), secs(counts), "{case}");
+            assert_eq!(frame.at(&came), secs(age), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_frame_from_before_predates() {
+        let secs = Duration::from_secs;
+        let wall = 1_000_000;
+        let resumed = Moment::awake(secs(100));
+        // How old it is when it comes, how long after, and how long the device slept in between.
+        for (old, after, slept, predates) in [
+            (None, 0, 0, false),
+            (None, 5, 0, false),
+            (Some(4), 5, 0, false),
+            (Some(6), 5, 0, true),
+            (Some(0), 0, 0, false),
+            (Some(64), 5, 60, false),
+            (Some(66), 5, 60, true),
+        ] {
+            let call = Moment::awake(secs(100 + after)).after_sleep(secs(slept));
+            let age = Age::new(old.map(|secs: i64| wall - secs * 1_000), wall, call);
+            assert_eq!(age.predates(&resumed), predates, "{old:?} {after} {slept}");
+        }
+        let early = Age::new(None, wall, Moment::awake(secs(99)));
+        assert!(early.predates(&resumed), "handed in before");
     }
 
     /// Bytes without a pattern.

@@ -18,6 +18,7 @@ mod json;
 pub mod key;
 pub mod latch;
 pub mod log;
+pub mod moment;
 pub mod monitor;
 pub mod pacing;
 pub mod policy;

@@ -22,6 +22,7 @@ use crate::config::{Confidence, check_interval};
 use crate::error::{Due, Error, Status};
 use crate::frame::{self, Age, Digest, Frame};
 use crate::log::Level;
+use crate::moment::Moment;
 use crate::transport::{Exchange, Failure, Request, Sent};
 use crate::wire::{ContextUrls, Multipart};
 
@@ -72,7 +73,8 @@ pub struct Outcome {
     pub rising: Rising,
     /// Milliseconds from call to verdict.
     pub latency_ms: u32,
-    /// Milliseconds from capture to verdict; 0 when the capture time was not given.
+    /// Milliseconds from capture to verdict, time asleep included; from the call on where no capture
+    /// time was given.
     pub frame_age_ms: u32,
 }
 
@@ -135,7 +137,8 @@ impl Session {
         session
     }
 
-    /// One upload, one verdict. `captured_unix_ms` is when the frame was taken, if that is known.
+    /// One upload, one verdict. `captured_unix_ms` is when the frame was taken; without it, that is
+    /// now.
     ///
     /// # Errors
     /// A local status, in the order of the contract, when nothing was sent; otherwise what the
@@ -147,19 +150,19 @@ impl Session {
     fn try_process(&self, jpeg: &[u8], captured_unix_ms: Option<i64>) -> Result<Outcome, Error> {
         frame::check(jpeg).map_err(|error| self.with_due(error))?;
         let clock = &self.client.world.clock;
-        let age = captured_unix_ms.map(|ms| Age::new(ms, clock.wall_ms(), clock.now()));
+        let age = Age::new(captured_unix_ms, clock.wall_ms(), Moment::of(&**clock));
         self.exchange(jpeg, age, || self.client.world.digest(jpeg))
     }
 
     /// As [`process`](Self::process), of a frame that was checked and read before.
     pub(crate) fn process_frame(&self, frame: &Frame) -> Result<Outcome, Error> {
-        self.remember(self.exchange(&frame.jpeg, Some(frame.age), || frame.digest))
+        self.remember(self.exchange(&frame.jpeg, frame.age, || frame.digest))
     }
 
     fn exchange(
         &self,
         jpeg: &[u8],
-        age: Option<Age>,
+        age: Age,
         digest: impl FnOnce() -> Digest,
     ) -> Result<Outcome, Error> {
         let flight = self.take_off(jpeg, age)?;
@@ -186,16 +189,17 @@ impl Session {
     }
 
     /// The local checks that need the state, in the order of the contract, then off.
-    fn take_off(&self, jpeg: &[u8], age: Option<Age>) -> Result<Flight<'_>, Error> {
+    fn take_off(&self, jpeg: &[u8], age: Age) -> Result<Flight<'_>, Error> {
         let world = &self.client.world;
         let mut state = self.state.lock();
-        let now = world.clock.now();
+        let moment = Moment::of(&*world.clock);
+        let now = moment.now();
         let refuse =
             |status, state: &State| Err(Error::local(status).retry_after(self.due_of(state, now)));
         if state.was_rejected(jpeg, world) {
             return refuse(Status::ImageRejected, &state);
         }
-        if age.is_some_and(|age| frame::is_too_old(age.at(now), self.client.config.max_frame_age)) {
+        if frame::is_too_old(age.at(&moment), self.client.config.max_frame_age) {
             return refuse(Status::StaleFrame, &state);
         }
         self.admit(&state, now)?;
@@ -216,7 +220,7 @@ impl Session {
             token,
             state.url().clone(),
             state.track.using_fallback,
-            now,
+            moment,
             age,
         ))
     }

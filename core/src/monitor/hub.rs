@@ -16,6 +16,7 @@ use super::watch::{Plan, Task, Watch};
 use crate::client::Client;
 use crate::clock::World;
 use crate::error::{Due, Error, Status};
+use crate::moment::Moment;
 
 /// How long a stop waits for the call in flight, which it has cancelled, to end.
 const PATIENCE: Duration = Duration::from_millis(1_800);
@@ -152,7 +153,8 @@ impl Hub {
 
     /// Decides what a monitor does next, and sees to it that it happens.
     pub(super) fn review(&self, client: &Client, inner: &mut Inner, id: u64) {
-        let now = client.world.clock.now();
+        let moment = Moment::of(&*client.world.clock);
+        let now = moment.now();
         inner.last_review = now;
         let plan = match inner.watches.get_mut(&id) {
             None => return,
@@ -173,7 +175,7 @@ impl Hub {
                         Plan::default()
                     } else {
                         let calls = watch.calls(client.create_at(now), now);
-                        watch.plan(calls, client.config.max_frame_age, now)
+                        watch.plan(calls, client.config.max_frame_age, moment)
                     }
                 }
             },

@@ -20,6 +20,7 @@ use crate::client::Client;
 use crate::config::{Confidence, check_interval};
 use crate::error::{Due, Error, Status};
 use crate::frame::{self, Age, Frame};
+use crate::moment::Moment;
 use crate::saved::SavedMonitor;
 use crate::session::{Info, Session};
 
@@ -128,14 +129,13 @@ impl Monitor {
         if paused {
             return Ok(());
         }
-        let wall = clock.wall_ms();
-        let now = clock.now();
-        let age = Age::new(captured_unix_ms.unwrap_or(wall), wall, now);
+        let now = Moment::of(&**clock);
+        let age = Age::new(captured_unix_ms, clock.wall_ms(), now);
         let digest = self.client.world.digest(jpeg);
         if session.is_some_and(|session| session.rejected(digest)) {
             return Err(Error::local(Status::ImageRejected));
         }
-        if frame::is_too_old(age.at(now), self.client.config.max_frame_age) {
+        if frame::is_too_old(age.at(&now), self.client.config.max_frame_age) {
             return Err(Error::local(Status::StaleFrame));
         }
         self.client.refuse_if_latched()?;
@@ -193,7 +193,7 @@ impl Monitor {
     /// # Errors
     /// `Closed`.
     pub fn resume(&self) -> Result<(), Error> {
-        let now = self.client.world.clock.now();
+        let now = Moment::of(&*self.client.world.clock);
         self.with(|inner, hub| {
             let watch = inner.watches.get_mut(&self.id);
             if let Some(watch) = watch.filter(|watch| watch.paused) {

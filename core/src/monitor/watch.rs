@@ -10,6 +10,7 @@ use crate::cancel::CancelToken;
 use crate::config::Confidence;
 use crate::error::Status;
 use crate::frame::{self, Digest, Frame};
+use crate::moment::Moment;
 use crate::session::{Outcome, Session, flags};
 
 /// A frame is asked for this long before it is due.
@@ -91,7 +92,7 @@ pub(super) struct Watch {
     pub(super) muted: bool,
     pub(super) pauses: u32,
     /// Frames from before the print went on are not sent.
-    pub(super) resumed: Option<Duration>,
+    pub(super) resumed: Option<Moment>,
     pub(super) frame: Option<Frame>,
     asked: Option<Asked>,
     camera: Camera,
@@ -158,10 +159,11 @@ impl Watch {
     }
 
     /// What to do at `now`. Remembers that the host was asked, and that a stall was told.
-    pub(super) fn plan(&mut self, calls: Calls, max_age: Duration, now: Duration) -> Plan {
+    pub(super) fn plan(&mut self, calls: Calls, max_age: Duration, moment: Moment) -> Plan {
         let mut plan = Plan::default();
-        self.drop_old_frame(max_age, now);
-        plan.task = self.ready(calls, max_age, now);
+        let now = moment.now();
+        self.drop_old_frame(max_age, moment);
+        plan.task = self.ready(calls, max_age, moment);
         if plan.task.is_some() {
             return plan;
         }
@@ -178,12 +180,13 @@ impl Watch {
     }
 
     /// What can be done at `now`, if anything can.
-    pub(super) fn ready(&self, calls: Calls, max_age: Duration, now: Duration) -> Option<Task> {
+    pub(super) fn ready(&self, calls: Calls, max_age: Duration, moment: Moment) -> Option<Task> {
+        let now = moment.now();
         if let Some((task, _)) = calls.context.filter(|(_, at)| *at <= now) {
             return Some(task);
         }
         let frame = self.frame.as_ref()?;
-        let usable = !frame::is_too_old(frame.age.at(now), max_age);
+        let usable = !frame::is_too_old(frame.age.at(&moment), max_age);
         (usable && calls.process? <= now).then_some(Task::Process)
     }
 
@@ -229,8 +232,8 @@ impl Watch {
         }
     }
 
-    fn drop_old_frame(&mut self, max_age: Duration, now: Duration) {
-        let too_old = |frame: &Frame| frame::is_too_old(frame.age.at(now), max_age);
+    fn drop_old_frame(&mut self, max_age: Duration, now: Moment) {
+        let too_old = |frame: &Frame| frame::is_too_old(frame.age.at(&now), max_age);
         if self.frame.as_ref().is_some_and(too_old) {
             self.frame = None;
             self.asked = None;
@@ -239,7 +242,8 @@ impl Watch {
 
     /// Whether a frame is from before the print went on.
     pub(super) fn predates(&self, frame: &Frame) -> bool {
-        self.resumed.is_some_and(|resumed| frame.taken() < resumed)
+        self.resumed
+            .is_some_and(|resumed| frame.age.predates(&resumed))
     }
 
     /// Takes over a frame. Gives the one it replaces, and whether the camera is back.
@@ -258,7 +262,7 @@ impl Watch {
 
     /// Takes the frame out, to be sent, if it is still of use. Whether the camera turns out to be
     /// frozen is told once.
-    pub(super) fn take(&mut self, max_age: Duration, now: Duration) -> Option<(Frame, bool)> {
+    pub(super) fn take(&mut self, max_age: Duration, now: Moment) -> Option<(Frame, bool)> {
         self.drop_old_frame(max_age, now);
         let frame = self.frame.take()?;
         self.asked = None;
@@ -283,7 +287,7 @@ impl Watch {
     }
 
     /// The print goes on.
-    pub(super) fn go_on(&mut self, now: Duration) {
+    pub(super) fn go_on(&mut self, now: Moment) {
         self.paused = false;
         self.resumed = Some(now);
     }

@@ -12,6 +12,7 @@ use crate::client::{Client, Purpose};
 use crate::config::Confidence;
 use crate::error::{Due, Error, Status};
 use crate::frame::Frame;
+use crate::moment::Moment;
 use crate::session::{Outcome, Session};
 use crate::wire::ContextUrls;
 
@@ -59,7 +60,8 @@ pub(super) fn run(client: &Arc<Client>, id: u64) {
 fn begin(client: &Arc<Client>, id: u64) -> Option<(Job<'_>, Work)> {
     let hub = &client.hub;
     let mut inner = hub.lock();
-    let now = client.world.clock.now();
+    let moment = Moment::of(&*client.world.clock);
+    let now = moment.now();
     let watch = inner.watches.get_mut(&id)?;
     watch.queued = false;
     let latched = client.latch.status().is_some();
@@ -67,13 +69,13 @@ fn begin(client: &Arc<Client>, id: u64) -> Option<(Job<'_>, Work)> {
     let max_age = client.config.max_frame_age;
     let task = match watch.paused || latched {
         true => None,
-        false => watch.ready(calls, max_age, now),
+        false => watch.ready(calls, max_age, moment),
     };
     let work = match (task, watch.session.clone()) {
         (Some(Task::Create), _) => Some((Work::Create(watch.warning, watch.pause), false)),
         (Some(Task::Renew), Some(session)) => Some((Work::Renew(session), false)),
         (Some(Task::Process), Some(session)) => watch
-            .take(max_age, now)
+            .take(max_age, moment)
             .map(|(frame, frozen)| (Work::Process(session, frame), frozen)),
         _ => None,
     };

@@ -8,6 +8,7 @@ use crate::error::{Due, Error, ErrorType, Status};
 use crate::frame::{self, Age, Digest};
 use crate::latch::Ticket;
 use crate::log::Level;
+use crate::moment::Moment;
 use crate::pacing::Next;
 use crate::policy::{self, Condition, Decision};
 use crate::random;
@@ -26,8 +27,8 @@ pub(super) struct Flight<'a> {
     token: CancelToken,
     url: TrustedUrl,
     fallback: bool,
-    started: Duration,
-    age: Option<Age>,
+    started: Moment,
+    age: Age,
     ticket: Ticket,
     landed: bool,
 }
@@ -104,8 +105,8 @@ impl<'a> Flight<'a> {
         token: CancelToken,
         url: TrustedUrl,
         fallback: bool,
-        started: Duration,
-        age: Option<Age>,
+        started: Moment,
+        age: Age,
     ) -> Flight<'a> {
         let ticket = session.client.latch.ticket();
         Flight {
@@ -159,7 +160,8 @@ impl<'a> Flight<'a> {
     fn deliver(&self, verdict: &Verdict, digest: Digest) -> Result<Outcome, Error> {
         let client = &self.session.client;
         let mut state = self.session.state.lock();
-        let now = client.world.clock.now();
+        let moment = Moment::of(&*client.world.clock);
+        let now = moment.now();
         let spoiled = state.spoiled;
         state.release();
         state.pacing.judged(verdict.interval, verdict.faster);
@@ -176,8 +178,8 @@ impl<'a> Flight<'a> {
             state.last_status = error.status;
             return Err(error);
         }
-        let age = self.age.map(|age| age.at(now));
-        let late = age.is_some_and(|age| frame::is_too_old(age, client.config.max_frame_age));
+        let age = self.age.at_verdict(&self.started, &moment);
+        let late = frame::is_too_old(age, client.config.max_frame_age);
         let repeated = state.last_frame.replace(digest) == Some(digest);
         state.last_quality = verdict.quality;
         state.wants_renewal = false;
@@ -219,8 +221,8 @@ impl<'a> Flight<'a> {
                 .map(|(_, bit)| bit)
                 .sum(),
             rising,
-            latency_ms: Due::In(now.saturating_sub(self.started)).as_ms(),
-            frame_age_ms: age.map_or(0, |age| Due::In(age).as_ms().max(1)),
+            latency_ms: Due::In(now.saturating_sub(self.started.now())).as_ms(),
+            frame_age_ms: Due::In(self.age.at(&moment)).as_ms(),
         })
     }
 

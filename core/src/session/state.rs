@@ -8,6 +8,7 @@ use crate::cancel::CancelToken;
 use crate::clock::{Clock, World};
 use crate::error::{Error, Status};
 use crate::frame::Digest;
+use crate::moment::Moment;
 use crate::pacing::{MAX_WAIT, Pacing};
 use crate::policy::Track;
 use crate::trust::TrustedUrl;
@@ -18,30 +19,24 @@ use super::renewal::{MAX_RENEWALS, RENEWAL_WINDOW};
 /// How many rejected frames are known again.
 pub(super) const MAX_REJECTED: usize = 8;
 
-/// When a context was created, on a clock that counts suspend where there is one.
+/// When a context was created, on a clock that counts time asleep where there is one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Born {
-    /// Its age at the two readings below.
-    pub(super) age: Duration,
-    pub(super) since_boot: Option<Duration>,
-    pub(super) now: Duration,
+    /// Its age at the moment below.
+    age: Duration,
+    at: Moment,
 }
 
 impl Born {
     pub(super) fn with_age(age: Duration, clock: &dyn Clock) -> Born {
         Born {
             age,
-            since_boot: clock.since_boot(),
-            now: clock.now(),
+            at: Moment::of(clock),
         }
     }
 
     fn age(&self, clock: &dyn Clock) -> Duration {
-        let passed = match (clock.since_boot(), self.since_boot) {
-            (Some(now), Some(then)) => now.saturating_sub(then),
-            _ => clock.now().saturating_sub(self.now),
-        };
-        self.age.saturating_add(passed)
+        self.age.saturating_add(Moment::of(clock).since(&self.at))
     }
 }
 
