@@ -12,6 +12,17 @@ pub struct Moment {
     since_boot: Option<Duration>,
 }
 
+impl From<Duration> for Moment {
+    /// A moment that only the clock of [`Clock::now`] was asked for: what comes after it is known
+    /// as far as the device was awake.
+    fn from(now: Duration) -> Moment {
+        Moment {
+            now,
+            since_boot: None,
+        }
+    }
+}
+
 impl Moment {
     /// This moment.
     #[must_use]
@@ -52,7 +63,7 @@ impl Moment {
 
     /// Some moment of a device that never sleeps.
     #[cfg(test)]
-    pub(crate) fn awake(now: Duration) -> Moment {
+    pub(crate) const fn awake(now: Duration) -> Moment {
         Moment {
             now,
             since_boot: Some(now),

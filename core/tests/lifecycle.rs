@@ -737,6 +737,42 @@ fn im_04_stale_frames_are_refused_and_future_ones_are_new() {
 }
 
 #[test]
+fn im_04_what_makes_a_frame_late() {
+    // The time stated, in seconds before the call; how long the answer takes, and how long the
+    // device sleeps meanwhile. Whether it is late, and the age in seconds.
+    for (stated, takes, sleeps, late, age) in [
+        (None, 0, 0, false, 0),
+        (None, 50, 0, false, 50),
+        (None, 2, 20, false, 22),
+        (None, 2, 3_600, true, 3_602),
+        (Some(0), 29, 0, false, 29),
+        (Some(0), 31, 0, true, 31),
+        (Some(10), 2, 15, false, 27),
+        (Some(10), 2, 3_600, true, 3_612),
+        (Some(10), 19, 2, true, 31),
+    ] {
+        let gate = Arc::new(Gate::default());
+        let alarm = reply(200, &p200(5, 20, false, true, true));
+        let gated = Step::Gated(gate.clone(), Box::new(alarm));
+        let (rig, session) = Rig::printing(vec![gated]);
+        let wall = oe_core::clock::Clock::wall_ms(&*rig.clock);
+        let captured = stated.map(|secs: i64| wall - secs * 1_000);
+        let thread = std::thread::spawn(move || session.process(&frame(1), captured));
+        gate.wait_until_reached();
+        rig.clock.advance_secs(takes);
+        rig.clock.suspend(Duration::from_secs(sleeps));
+        gate.open();
+        let outcome = thread.join().unwrap().unwrap();
+        let case = format!("stated {stated:?}, takes {takes}, sleeps {sleeps}");
+        let edges = flags::WARNING_EDGE | flags::PAUSE_EDGE;
+        let expected = if late { flags::LATE } else { edges };
+        assert_eq!(outcome.flags, expected, "{case}");
+        assert_eq!(outcome.frame_age_ms, age * 1_000, "{case}");
+        assert_eq!(u64::from(outcome.latency_ms), takes * 1_000, "{case}");
+    }
+}
+
+#[test]
 fn late_and_repeated_frames_raise_no_edge() {
     let alarm = || reply(200, &p200(5, 20, false, true, true));
     let gate = Arc::new(Gate::default());

@@ -16,6 +16,7 @@ use common::*;
 use host::*;
 use oe_core::error::Status;
 use oe_core::monitor::Kind;
+use oe_core::session::flags;
 
 #[test]
 fn a_frame_is_asked_for_two_seconds_ahead_and_every_ten_until_it_comes() {
@@ -141,4 +142,107 @@ fn a_camera_that_repeats_itself_is_said_to_have_stalled() {
     host.camera = Camera::On;
     host.pass(20);
     assert_eq!(host.count(Kind::CameraBack), 1);
+}
+
+#[test]
+fn a_frame_from_before_a_sleep_is_not_sent() {
+    for (sleeps, sent) in [(0, true), (10, true), (60, false), (36_000, false)] {
+        let mut host = Host::new(vec![created(), ok(), verdict(PAUSE)]);
+        host.pass(10);
+        host.camera = Camera::Off;
+        host.monitor.submit(&frame(7), None).unwrap();
+        host.rig.clock.suspend(Duration::from_secs(sleeps));
+        host.mark();
+        host.pass(15);
+        assert_eq!(host.rig.script.uploads().len() == 2, sent, "{sleeps}");
+        assert_eq!(host.count(Kind::Pause), usize::from(sent), "{sleeps}");
+        assert!(
+            sent || host.count(Kind::FrameWanted) > 0,
+            "another is wanted"
+        );
+    }
+}
+
+#[test]
+fn a_frame_without_a_time_is_not_late_because_of_its_own_upload() {
+    // Milliseconds before the submit, or none; how long it waits there, how long the answer takes,
+    // how long the device sleeps meanwhile. Whether it is late.
+    for (stated, waits, takes, sleeps, late) in [
+        (None, 0, 50, 0, false),
+        (None, 15, 25, 0, false),
+        (None, 15, 5, 20, true),
+        (None, 0, 5, 3_600, true),
+        (Some(0), 0, 50, 0, true),
+        (Some(0), 15, 25, 0, true),
+        (Some(5_000), 15, 5, 0, false),
+    ] {
+        let gate = std::sync::Arc::new(Gate::default());
+        let gated = Step::Gated(gate.clone(), Box::new(verdict(PAUSE)));
+        let mut host = Host::new(vec![created(), ok(), gated]);
+        host.camera = Camera::Off;
+        host.monitor.submit(&frame(0), None).unwrap();
+        host.pass(0);
+        host.rig.clock.advance_secs(20 - waits);
+        let captured = stated.map(|ms: i64| host.wall_ms() - ms);
+        host.monitor.submit(&frame(1), captured).unwrap();
+        host.rig.clock.advance_secs(waits);
+        let client = host.rig.client.clone();
+        std::thread::scope(|scope| {
+            scope.spawn(move || client.turn_monitors());
+            gate.wait_until_reached();
+            host.rig.clock.advance_secs(takes);
+            host.rig.clock.suspend(Duration::from_secs(sleeps));
+            gate.open();
+        });
+        host.read();
+        let case = format!("stated {stated:?}, waits {waits}, takes {takes}, sleeps {sleeps}");
+        let outcome = *host.outcomes().last().unwrap();
+        assert_eq!(outcome.flags & flags::LATE != 0, late, "{case}");
+        assert_eq!(host.count(Kind::Pause), usize::from(!late), "{case}");
+        let age = waits + takes + sleeps;
+        let stated = u64::try_from(stated.unwrap_or(0)).unwrap();
+        assert_eq!(
+            u64::from(outcome.frame_age_ms),
+            age * 1_000 + stated,
+            "{case}"
+        );
+    }
+}
+
+#[test]
+fn a_frame_from_before_the_print_went_on_is_refused_also_after_a_sleep() {
+    // With no maximum age, its age alone does not tell.
+    for (age, taken) in [(3_630, false), (3_590, true), (0, true)] {
+        let mut host = Host::with(vec![created(), ok()], |options| {
+            options.set_max_frame_age_ms(0).unwrap();
+        });
+        host.camera = Camera::Off;
+        host.monitor.pause().unwrap();
+        host.monitor.resume().unwrap();
+        host.rig.clock.suspend(Duration::from_secs(3_600));
+        host.pass(10);
+        let captured = Some(host.wall_ms() - age * 1_000);
+        let status = status_of(host.monitor.submit(&frame(1), captured));
+        let expected = if taken {
+            Status::Ok
+        } else {
+            Status::StaleFrame
+        };
+        assert_eq!(status, expected, "{age} s old");
+    }
+}
+
+#[test]
+fn the_age_of_an_event_counts_time_asleep() {
+    let mut host = Host::new(vec![created(), verdict(PAUSE)]);
+    host.reads = false;
+    host.monitor.submit(&frame(0), None).unwrap();
+    host.pass(1);
+    host.rig.clock.suspend(Duration::from_secs(600));
+    host.reads = true;
+    host.camera = Camera::Off;
+    host.read();
+    let pause = host.log.iter().find(|read| read.event.kind == Kind::Pause);
+    let age = pause.unwrap().event.age.as_secs();
+    assert!((600..=602).contains(&age), "{age}");
 }

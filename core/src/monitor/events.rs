@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::error::{Error, Status};
+use crate::moment::Moment;
 use crate::session::{Outcome, flags};
 
 /// What an event tells. The numbers of the C ABI.
@@ -43,7 +44,7 @@ pub struct Event {
     pub tag: u64,
     /// What went wrong, for `Error`, `Latched` and `Stopped`; otherwise `Ok`.
     pub status: Status,
-    /// Since it was queued.
+    /// Since it was queued, time asleep included.
     pub age: Duration,
     /// The verdict, for `Result`, `Warning` and `Pause`.
     pub outcome: Option<Outcome>,
@@ -86,7 +87,7 @@ impl News {
 struct Unread {
     monitor: u64,
     tag: u64,
-    queued: Duration,
+    queued: Moment,
     news: News,
 }
 
@@ -104,7 +105,7 @@ impl Queue {
     }
 
     /// Queues an event; an unread one of its kind is replaced where it stands.
-    pub(super) fn push(&mut self, (monitor, tag): (u64, u64), news: News, queued: Duration) {
+    pub(super) fn push(&mut self, (monitor, tag): (u64, u64), news: News, queued: Moment) {
         let place = self.take_place(monitor, news.kind);
         self.put(place, (monitor, tag), news, queued);
     }
@@ -115,7 +116,7 @@ impl Queue {
         &mut self,
         (monitor, tag): (u64, u64),
         outcome: Outcome,
-        queued: Duration,
+        queued: Moment,
     ) {
         let kinds: Vec<Kind> = [
             (Kind::Result, true),
@@ -144,7 +145,7 @@ impl Queue {
         self.next_place
     }
 
-    fn put(&mut self, place: u64, (monitor, tag): (u64, u64), news: News, queued: Duration) {
+    fn put(&mut self, place: u64, (monitor, tag): (u64, u64), news: News, queued: Moment) {
         self.place_of.insert((monitor, news.kind), place);
         let unread = Unread {
             monitor,
@@ -156,7 +157,7 @@ impl Queue {
     }
 
     /// The oldest event, and whose it is.
-    pub(super) fn pop(&mut self, now: Duration) -> Option<(u64, Event)> {
+    pub(super) fn pop(&mut self, now: Moment) -> Option<(u64, Event)> {
         let (_, unread) = self.places.pop_first()?;
         let Unread {
             monitor,
@@ -170,7 +171,7 @@ impl Queue {
             kind: news.kind,
             tag,
             status: error.as_ref().map_or(Status::Ok, |error| error.status),
-            age: now.saturating_sub(queued),
+            age: now.since(&queued),
             outcome: news.outcome,
             error,
         };
@@ -220,7 +221,8 @@ mod tests {
     use super::*;
     use crate::acting::Rising;
 
-    const NOW: Duration = Duration::from_secs(9);
+    const NINE: Duration = Duration::from_secs(9);
+    const NOW: Moment = Moment::awake(NINE);
 
     fn outcome(quality: i32, flags: u32) -> Outcome {
         Outcome {
@@ -321,8 +323,9 @@ mod tests {
         let mut queue = Queue::default();
         let error = Error::local(Status::Dns);
         queue.push((1, 5), News::failed(Kind::Error, error), NOW);
-        let (_, event) = queue.pop(NOW * 2).unwrap();
-        assert_eq!((event.age, event.status), (NOW, Status::Dns));
+        let later = Moment::awake(NINE * 2).after_sleep(NINE);
+        let (_, event) = queue.pop(later).unwrap();
+        assert_eq!((event.age, event.status), (NINE * 2, Status::Dns));
         assert_eq!(event.error.unwrap().status, Status::Dns);
     }
 }

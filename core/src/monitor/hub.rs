@@ -125,11 +125,11 @@ impl Hub {
     }
 
     /// Queues an event of a monitor.
-    pub(super) fn tell(&self, inner: &mut Inner, id: u64, news: News, now: Duration) {
+    pub(super) fn tell(&self, inner: &mut Inner, id: u64, news: News, now: impl Into<Moment>) {
         let Some(tag) = inner.watches.get(&id).map(|watch| watch.tag) else {
             return;
         };
-        inner.queue.push((id, tag), news, now);
+        inner.queue.push((id, tag), news, now.into());
         inner.show_readiness();
         self.news.notify_one();
     }
@@ -140,7 +140,7 @@ impl Hub {
         inner: &mut Inner,
         id: u64,
         outcome: crate::session::Outcome,
-        now: Duration,
+        now: Moment,
     ) {
         let Some(watch) = inner.watches.get_mut(&id) else {
             return;
@@ -165,7 +165,7 @@ impl Hub {
                     if !std::mem::replace(&mut watch.told_latched, true) {
                         inner.queue.remove(id, &[Kind::FrameWanted]);
                         let error = Error::local(status).retry_after(Due::Never);
-                        self.tell(inner, id, News::failed(Kind::Latched, error), now);
+                        self.tell(inner, id, News::failed(Kind::Latched, error), moment);
                     }
                     Plan::default()
                 }
@@ -181,10 +181,10 @@ impl Hub {
             },
         };
         if plan.ask {
-            self.tell(inner, id, News::plain(Kind::FrameWanted), now);
+            self.tell(inner, id, News::plain(Kind::FrameWanted), moment);
         }
         if plan.stalled {
-            self.tell(inner, id, News::plain(Kind::CameraStalled), now);
+            self.tell(inner, id, News::plain(Kind::CameraStalled), moment);
         }
         if let Some(task) = plan.task {
             self.assign(client, inner, id, task);
@@ -271,7 +271,7 @@ impl Hub {
             };
             let news = News::failed(Kind::Stopped, error.clone());
             let now = inner.last_review;
-            inner.queue.push((id, watch.tag), news, now);
+            inner.queue.push((id, watch.tag), news, now.into());
             if let Some(busy) = &watch.busy {
                 inner.finishing.insert(id, busy.thread);
             }
@@ -334,7 +334,7 @@ impl Hub {
             if inner.closed || inner.cancels != cancels {
                 return Err(Error::local(Status::Cancelled));
             }
-            if let Some((id, event)) = inner.queue.pop(client.world.clock.now()) {
+            if let Some((id, event)) = inner.queue.pop(Moment::of(&*client.world.clock)) {
                 inner.show_readiness();
                 if let Some(watch) = inner.watches.get_mut(&id) {
                     watch.was_told(&event);

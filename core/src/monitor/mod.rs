@@ -160,7 +160,7 @@ impl Monitor {
         let (replaced, back) = watch.put(frame);
         hub.frame_came(inner, self.id);
         if back {
-            let now = self.client.world.clock.now();
+            let now = Moment::of(&*self.client.world.clock);
             hub.tell(inner, self.id, events::News::plain(Kind::CameraBack), now);
         }
         self.review(inner, hub);

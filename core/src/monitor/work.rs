@@ -97,7 +97,7 @@ fn begin(client: &Arc<Client>, id: u64) -> Option<(Job<'_>, Work)> {
     });
     inner.creating += usize::from(job.creates);
     if frozen {
-        hub.tell(&mut inner, id, News::plain(Kind::CameraStalled), now);
+        hub.tell(&mut inner, id, News::plain(Kind::CameraStalled), moment);
     }
     Some((job, work))
 }
@@ -171,7 +171,7 @@ impl Job<'_> {
         if std::mem::take(&mut watch.failing) {
             self.tell(inner, News::plain(Kind::Recovered));
         }
-        let now = self.client.world.clock.now();
+        let now = Moment::of(&*self.client.world.clock);
         self.client.hub.tell_verdict(inner, self.id, outcome, now);
     }
 
@@ -196,7 +196,8 @@ impl Job<'_> {
 
     /// A create that failed made it later for every monitor that waits for one.
     fn tell_others(&self, inner: &mut Inner, error: &Error) {
-        let now = self.client.world.clock.now();
+        let moment = Moment::of(&*self.client.world.clock);
+        let now = moment.now();
         if !error.status.is_error() || error.status.is_account() {
             return;
         }
@@ -212,12 +213,12 @@ impl Job<'_> {
             .collect();
         for id in wait {
             let news = News::failed(Kind::Error, error.clone());
-            self.client.hub.tell(inner, id, news, now);
+            self.client.hub.tell(inner, id, news, moment);
         }
     }
 
     fn tell(&self, inner: &mut Inner, news: News) {
-        let now = self.client.world.clock.now();
+        let now = Moment::of(&*self.client.world.clock);
         self.client.hub.tell(inner, self.id, news, now);
     }
 }
