@@ -88,6 +88,19 @@ pub fn check(jpeg: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether a status of a submit says that the frame is of no use, and not who hands it in.
+pub(crate) fn is_refusal(status: Status) -> bool {
+    matches!(
+        status,
+        // The only argument of a submit that is checked there is the image, which may be empty.
+        Status::Argument
+            | Status::NotJpeg
+            | Status::ImageTooLarge
+            | Status::StaleFrame
+            | Status::ImageRejected
+    )
+}
+
 /// How old a frame is: by the wall clock once, at the call, and from then on by a clock that never
 /// jumps and counts time asleep.
 #[derive(Clone, Copy, Debug)]
@@ -126,12 +139,6 @@ impl Age {
             true => self.at(now),
             false => self.at(sent).saturating_add(now.asleep_since(sent)),
         }
-    }
-
-    /// The age at the call that handed the frame in.
-    #[must_use]
-    pub fn at_call(&self) -> Duration {
-        self.at_start
     }
 
     /// Whether the frame was taken, or handed in, before this moment.

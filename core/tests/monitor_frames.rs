@@ -17,6 +17,7 @@ use host::*;
 use oe_core::error::Status;
 use oe_core::monitor::Kind;
 use oe_core::session::flags;
+use oe_core::transport::Failure;
 
 #[test]
 fn a_frame_is_asked_for_two_seconds_ahead_and_every_ten_until_it_comes() {
@@ -115,6 +116,7 @@ fn im_10_a_camera_that_is_away_for_half_an_hour() {
         [77],
         "60 s after it was asked, once"
     );
+    assert_eq!(stalls(&host), [Status::NoEvent], "none came");
     assert_eq!(host.errors(), []);
     let info = host.monitor.info().unwrap();
     assert_eq!((info.using_fallback, info.failures_in_a_row), (false, 0));
@@ -138,6 +140,7 @@ fn a_camera_that_repeats_itself_is_said_to_have_stalled() {
         [40],
         "the third time, once"
     );
+    assert_eq!(stalls(&host), [Status::Ok]);
     assert_eq!(host.count(Kind::Pause), 1, "repeated bytes are no evidence");
     host.camera = Camera::On;
     host.pass(20);
@@ -245,4 +248,196 @@ fn the_age_of_an_event_counts_time_asleep() {
     let pause = host.log.iter().find(|read| read.event.kind == Kind::Pause);
     let age = pause.unwrap().event.age.as_secs();
     assert!((600..=602).contains(&age), "{age}");
+}
+
+/// With which statuses the camera was said to have stalled.
+fn stalls(host: &Host) -> Vec<Status> {
+    let of_kind = |read: &&Read| read.event.kind == Kind::CameraStalled;
+    let stalls = host.log.iter().filter(of_kind);
+    stalls
+        .map(|read| {
+            assert!(read.event.error.is_none() && read.event.outcome.is_none());
+            read.event.status
+        })
+        .collect()
+}
+
+fn undecodable() -> Step {
+    reply(400, &error_body("OE_IMAGE_DECODE_FAILED"))
+}
+
+fn large() -> Vec<u8> {
+    let mut bytes = vec![0; 6_291_457];
+    bytes[..3].copy_from_slice(&[0xFF, 0xD8, 0xFF]);
+    bytes
+}
+
+#[test]
+fn a_camera_whose_frames_are_refused_here_has_stalled() {
+    // What it gives when it is asked for the n-th time, and why it is said to have stalled.
+    let table: [(Gives, Option<Status>); 6] = [
+        (|_| (b"<html>".to_vec(), None), Some(Status::NotJpeg)),
+        (|_| (vec![], None), Some(Status::Argument)),
+        (|_| (large(), None), Some(Status::ImageTooLarge)),
+        (|n| (frame(n), Some(60_000)), Some(Status::StaleFrame)),
+        // The last one says why.
+        (
+            |n| match n % 2 {
+                0 => (vec![], None),
+                _ => (b"GIF89a".to_vec(), None),
+            },
+            Some(Status::NotJpeg),
+        ),
+        // Those in between are of use.
+        (
+            |n| match n % 4 {
+                3 => (frame(n), None),
+                _ => (b"<html>".to_vec(), None),
+            },
+            None,
+        ),
+    ];
+    for (n, (gives, status)) in table.into_iter().enumerate() {
+        let mut host = Host::new(vec![created(), ok()]);
+        host.pass(1);
+        host.gives = Some(gives);
+        host.pass(300);
+        let Some(status) = status else {
+            assert_eq!(stalls(&host), [], "case {n}");
+            continue;
+        };
+        assert_eq!(stalls(&host), [status], "case {n}: once");
+        let told = host.times(Kind::CameraStalled);
+        assert_eq!(told, [78], "case {n}: asked first at 18");
+        assert_eq!(host.rig.script.uploads().len(), 1, "case {n}");
+        assert_eq!(host.errors(), [], "case {n}: nothing was tried");
+        // With the first frame that is taken over it is back.
+        host.gives = Some(|n| (frame(n), None));
+        host.mark();
+        host.pass(30);
+        assert_eq!(host.count(Kind::CameraBack), 1, "case {n}");
+        assert!(host.count(Kind::Result) >= 1, "case {n}");
+        assert_eq!(stalls(&host), [], "case {n}");
+    }
+}
+
+#[test]
+fn a_camera_whose_frames_the_service_refuses_has_stalled() {
+    let limited = || reply(429, &error_body("OE_CONTEXT_RATE_LIMITED"));
+    let slow = || reply(200, &p200(300, 300, false, false, false));
+    let (bad, large) = (undecodable, || reply(413, ""));
+    let four = |step: &dyn Fn() -> Step| (0..4).map(|_| step()).collect::<Vec<_>>();
+    let mut many = vec![];
+    for _ in 0..4 {
+        many.extend([bad(), bad(), bad(), ok()]);
+    }
+    // What the service says of the frames, and the call with which the camera has stalled.
+    let table = [
+        (four(&bad), Some((3, Status::ImageRejected))),
+        (four(&large), Some((3, Status::ImageTooLarge))),
+        (
+            vec![bad(), large(), bad(), large()],
+            Some((3, Status::ImageTooLarge)),
+        ),
+        // At long intervals two are enough, and they must be two.
+        (vec![slow(), bad(), bad()], Some((2, Status::ImageRejected))),
+        (vec![slow(), bad(), ok()], None),
+        // No answer says nothing; another answer ends the row.
+        (
+            vec![bad(), fail(Failure::Connect), bad(), bad()],
+            Some((3, Status::ImageRejected)),
+        ),
+        (vec![bad(), bad(), bad(), limited(), bad(), ok()], None),
+        (vec![bad(), bad(), bad(), reply(408, ""), bad(), ok()], None),
+        (many, None),
+    ];
+    for (n, (steps, stalled)) in table.into_iter().enumerate() {
+        let mut host = Host::new(steps);
+        host.rig.script.push_front(created());
+        host.pass(900);
+        let Some((call, status)) = stalled else {
+            assert_eq!(stalls(&host), [], "case {n}");
+            assert_eq!(host.count(Kind::CameraBack), 0, "case {n}");
+            continue;
+        };
+        assert_eq!(stalls(&host), [status], "case {n}");
+        let uploads = host.rig.script.uploads();
+        let told = host.precise(Kind::CameraStalled)[0];
+        assert_eq!(told, uploads[call].at - uploads[0].at, "case {n}");
+        // Back with the first verdict, and not with a frame that may be no better.
+        let back = host.times(Kind::CameraBack);
+        let results = host.times(Kind::Result);
+        let first = results.iter().find(|at| **at > told.as_secs());
+        assert_eq!(back, [*first.unwrap()], "case {n}");
+    }
+}
+
+#[test]
+fn a_frozen_camera_whose_picture_cannot_be_decoded_has_stalled() {
+    let mut host = Host::new(vec![created(), undecodable()]);
+    host.camera = Camera::Off;
+    host.gives = Some(|_| (frame(5), None));
+    host.pass(120);
+    assert_eq!(stalls(&host), [Status::ImageRejected]);
+    assert_eq!(host.rig.script.uploads().len(), 1, "not sent again");
+    assert_eq!(host.count(Kind::CameraBack), 0);
+    host.gives = Some(|n| (frame(n), None));
+    host.mark();
+    host.pass(15);
+    assert_eq!(
+        (host.count(Kind::CameraBack), host.count(Kind::Result)),
+        (1, 1)
+    );
+}
+
+#[test]
+fn refused_frames_of_a_print_that_is_paused_or_blocked_count_for_nothing() {
+    let mut host = Host::new(vec![created(), ok()]);
+    host.pass(1);
+    host.camera = Camera::Off;
+    let refuse = |host: &mut Host, times: usize| {
+        for _ in 0..times {
+            assert!(host.monitor.submit(b"<html>", None).is_err());
+            host.pass(10);
+        }
+    };
+    host.monitor.pause().unwrap();
+    refuse(&mut host, 10);
+    host.monitor.resume().unwrap();
+    refuse(&mut host, 4);
+    assert_eq!(stalls(&host), []);
+    // A pause in the middle: what was before it does not count either.
+    host.monitor.pause().unwrap();
+    host.monitor.resume().unwrap();
+    refuse(&mut host, 5);
+    assert_eq!(stalls(&host), []);
+    refuse(&mut host, 3);
+    assert_eq!(stalls(&host), [Status::NotJpeg]);
+}
+
+#[test]
+fn a_host_whose_frames_wait_for_long_has_no_stalled_camera() {
+    let slow = reply(200, &p200(300, 300, false, false, false));
+    let mut host = Host::new(vec![created(), slow]);
+    host.camera = Camera::Off;
+    host.monitor.submit(&frame(0), None).unwrap();
+    for n in 1..7 {
+        host.pass(41);
+        host.monitor.submit(&frame(n), None).unwrap();
+    }
+    assert_eq!(stalls(&host), [], "they became old here");
+}
+
+#[test]
+fn one_frame_that_is_refused_is_none() {
+    let mut host = Host::new(vec![created(), ok()]);
+    host.pass(1);
+    host.camera = Camera::Off;
+    host.pass(18);
+    assert_eq!(
+        status_of(host.monitor.submit(b"<html>", None)),
+        Status::NotJpeg
+    );
+    host.pass(100);
+    assert_eq!(stalls(&host), [Status::NoEvent]);
 }

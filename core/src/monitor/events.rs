@@ -23,9 +23,9 @@ pub enum Kind {
     Error = 5,
     /// The first verdict after errors.
     Recovered = 6,
-    /// 60 s without a frame although one was wanted, or the same bytes three times.
+    /// 60 s without a frame of use, or the same bytes three times.
     CameraStalled = 7,
-    /// Frames come again, or change again.
+    /// Frames come again, change again or are of use again.
     CameraBack = 8,
     /// The service had lost the context, or it was given up; a new one took its place.
     ContextRenewed = 9,
@@ -42,7 +42,9 @@ pub struct Event {
     pub kind: Kind,
     /// The host's own number of the monitor.
     pub tag: u64,
-    /// What went wrong, for `Error`, `Latched` and `Stopped`; otherwise `Ok`.
+    /// What went wrong, for `Error`, `Latched` and `Stopped`. For `CameraStalled` why: `NoEvent` when
+    /// no frame came, `Ok` when it is the same bytes again and again, else the status with which
+    /// the frames were refused. Otherwise `Ok`.
     pub status: Status,
     /// Since it was queued, time asleep included.
     pub age: Duration,
@@ -56,6 +58,7 @@ pub struct Event {
 #[derive(Clone, Debug)]
 pub(super) struct News {
     pub(super) kind: Kind,
+    pub(super) status: Status,
     pub(super) outcome: Option<Outcome>,
     pub(super) error: Option<Box<Error>>,
 }
@@ -64,13 +67,22 @@ impl News {
     pub(super) fn plain(kind: Kind) -> News {
         News {
             kind,
+            status: Status::Ok,
             outcome: None,
             error: None,
         }
     }
 
+    pub(super) fn stalled(status: Status) -> News {
+        News {
+            status,
+            ..News::plain(Kind::CameraStalled)
+        }
+    }
+
     pub(super) fn failed(kind: Kind, error: Error) -> News {
         News {
+            status: error.status,
             error: Some(Box::new(error)),
             ..News::plain(kind)
         }
@@ -166,14 +178,13 @@ impl Queue {
             news,
         } = unread;
         self.place_of.remove(&(monitor, news.kind));
-        let error = news.error.map(|error| *error);
         let event = Event {
             kind: news.kind,
             tag,
-            status: error.as_ref().map_or(Status::Ok, |error| error.status),
+            status: news.status,
             age: now.since(&queued),
             outcome: news.outcome,
-            error,
+            error: news.error.map(|error| *error),
         };
         Some((monitor, event))
     }

@@ -183,8 +183,8 @@ impl Hub {
         if plan.ask {
             self.tell(inner, id, News::plain(Kind::FrameWanted), moment);
         }
-        if plan.stalled {
-            self.tell(inner, id, News::plain(Kind::CameraStalled), moment);
+        if let Some(status) = plan.stalled {
+            self.tell(inner, id, News::stalled(status), moment);
         }
         if let Some(task) = plan.task {
             self.assign(client, inner, id, task);
@@ -235,6 +235,21 @@ impl Hub {
     pub(super) fn frame_came(&self, inner: &mut Inner, id: u64) {
         inner.queue.remove(id, &[Kind::FrameWanted]);
         inner.show_readiness();
+    }
+
+    /// A frame was refused when it came: a camera that gives no others is said to have stalled.
+    pub(super) fn refused(&self, client: &Client, inner: &mut Inner, id: u64, status: Status) {
+        let now = Moment::of(&*client.world.clock);
+        let latched = client.latch.status().is_some();
+        let watch = inner.watches.get_mut(&id);
+        let Some(watch) = watch.filter(|watch| !watch.paused && !latched) else {
+            return;
+        };
+        // These bytes were taken over once, and others that are may be no better.
+        let taken_over = status == Status::ImageRejected;
+        if let Some(status) = watch.camera.refuse(status, taken_over, now.now()) {
+            self.tell(inner, id, News::stalled(status), now);
+        }
     }
 
     /// Takes a monitor out, ends its call and waits for that, though not for ever and not for

@@ -6,6 +6,7 @@
 //! decided without any of these (`watch`); doing it is `work`.
 
 mod burst;
+mod camera;
 mod events;
 mod hub;
 mod readiness;
@@ -123,6 +124,17 @@ impl Monitor {
     /// `Closed`, what is wrong with the frame, the latch, `Resources`. While the print is paused,
     /// the frame is dropped without one.
     pub fn submit(&self, jpeg: &[u8], captured_unix_ms: Option<i64>) -> Result<(), Error> {
+        let taken = self.try_submit(jpeg, captured_unix_ms);
+        if let Err(error) = &taken
+            && frame::is_refusal(error.status)
+        {
+            // Stopped meanwhile, there is nobody to tell.
+            drop(self.with(|inner, hub| hub.refused(&self.client, inner, self.id, error.status)));
+        }
+        taken
+    }
+
+    fn try_submit(&self, jpeg: &[u8], captured_unix_ms: Option<i64>) -> Result<(), Error> {
         let clock = &self.client.world.clock;
         let (paused, session) = self.watch(|watch| (watch.paused, watch.session.clone()))?;
         frame::check(jpeg)?;

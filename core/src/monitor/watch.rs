@@ -4,23 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::camera::Camera;
 use super::events::{Event, Kind};
 use crate::acting::Rising;
 use crate::cancel::CancelToken;
 use crate::config::Confidence;
 use crate::error::Status;
-use crate::frame::{self, Digest, Frame};
+use crate::frame::{self, Frame};
 use crate::moment::Moment;
 use crate::session::{Outcome, Session, flags};
-
-/// A frame is asked for this long before it is due.
-const ASK_AHEAD: Duration = Duration::from_secs(2);
-/// And again this often, until one comes.
-const ASK_AGAIN: Duration = Duration::from_secs(10);
-/// Asked for this long in vain, the camera is said to have stalled.
-const SILENT_AFTER: Duration = Duration::from_secs(60);
-/// The same bytes this many times, and the camera is said to have stalled.
-const FROZEN_AFTER: u32 = 3;
 
 /// What a worker does for a monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,28 +39,12 @@ pub(super) struct Calls {
 pub(super) struct Plan {
     /// Ask the host for a frame, now.
     pub(super) ask: bool,
-    /// Say that the camera has stalled, now.
-    pub(super) stalled: bool,
+    /// Say that the camera has stalled, now, and why.
+    pub(super) stalled: Option<Status>,
     /// A worker has something to do, now.
     pub(super) task: Option<Task>,
     /// When to look again.
     pub(super) wake: Option<Duration>,
-}
-
-/// How long the host has been asked for a frame.
-#[derive(Clone, Copy, Debug)]
-struct Asked {
-    first: Duration,
-    last: Duration,
-}
-
-/// What the camera is known to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Camera {
-    #[default]
-    Fine,
-    Silent,
-    Frozen,
 }
 
 /// The call that is being made for a monitor.
@@ -94,9 +70,7 @@ pub(super) struct Watch {
     /// Frames from before the print went on are not sent.
     pub(super) resumed: Option<Moment>,
     pub(super) frame: Option<Frame>,
-    asked: Option<Asked>,
-    camera: Camera,
-    same: (Option<Digest>, u32),
+    pub(super) camera: Camera,
     /// An error was told, and no success since.
     pub(super) failing: bool,
     pub(super) told_latched: bool,
@@ -127,9 +101,7 @@ impl Watch {
             pauses: 0,
             resumed: None,
             frame: None,
-            asked: None,
-            camera: Camera::Fine,
-            same: (None, 0),
+            camera: Camera::default(),
             failing: false,
             told_latched: false,
             untold: Rising::default(),
@@ -175,7 +147,8 @@ impl Watch {
         if self.frame.is_some() && calls.process.is_some() {
             plan.wake = earlier(plan.wake, due);
         }
-        self.plan_camera(&mut plan, due, max_age, now);
+        let frame = self.frame.as_ref();
+        self.camera.plan(&mut plan, frame, due, max_age, now);
         plan
     }
 
@@ -195,48 +168,11 @@ impl Watch {
         self.session.is_none() && !self.paused && self.busy.is_none() && self.not_before <= now
     }
 
-    /// Asks for frames, and notices when none come.
-    fn plan_camera(&mut self, plan: &mut Plan, due: Duration, max_age: Duration, now: Duration) {
-        let ask_at = due.saturating_sub(ask_ahead(max_age));
-        let fresh = self
-            .frame
-            .as_ref()
-            .is_some_and(|frame| frame.arrived() >= ask_at);
-        if fresh {
-            return;
-        }
-        let next_ask = match self.asked {
-            None => ask_at,
-            // The one that is there will do, if nothing newer comes.
-            Some(_) if self.frame.is_some() => return,
-            Some(asked) => (asked.last + ASK_AGAIN).max(ask_at),
-        };
-        if next_ask > now {
-            plan.wake = earlier(plan.wake, next_ask);
-        } else {
-            plan.ask = true;
-            let first = self.asked.map_or(now, |asked| asked.first);
-            self.asked = Some(Asked { first, last: now });
-            if self.frame.is_none() {
-                plan.wake = earlier(plan.wake, now + ASK_AGAIN);
-            }
-        }
-        if let (None, Some(asked), Camera::Fine) = (&self.frame, self.asked, self.camera) {
-            let silent_at = asked.first + SILENT_AFTER;
-            if silent_at <= now {
-                self.camera = Camera::Silent;
-                plan.stalled = true;
-            } else {
-                plan.wake = earlier(plan.wake, silent_at);
-            }
-        }
-    }
-
     fn drop_old_frame(&mut self, max_age: Duration, now: Moment) {
-        let too_old = |frame: &Frame| frame::is_too_old(frame.age.at(&now), max_age);
-        if self.frame.as_ref().is_some_and(too_old) {
-            self.frame = None;
-            self.asked = None;
+        let too_old = |frame: &mut Frame| frame::is_too_old(frame.age.at(&now), max_age);
+        if self.frame.take_if(too_old).is_some() {
+            // It waited for too long, which is no fault of the camera's.
+            self.camera.ask_anew();
         }
     }
 
@@ -248,33 +184,14 @@ impl Watch {
 
     /// Takes over a frame. Gives the one it replaces, and whether the camera is back.
     pub(super) fn put(&mut self, frame: Frame) -> (Option<Frame>, bool) {
-        let back = match self.camera {
-            Camera::Fine => false,
-            Camera::Silent => true,
-            Camera::Frozen => self.same.0 != Some(frame.digest),
-        };
-        if back {
-            self.camera = Camera::Fine;
-        }
-        self.asked = None;
+        let back = self.camera.came(frame.digest);
         (self.frame.replace(frame), back)
     }
 
-    /// Takes the frame out, to be sent, if it is still of use. Whether the camera turns out to be
-    /// frozen is told once.
-    pub(super) fn take(&mut self, max_age: Duration, now: Moment) -> Option<(Frame, bool)> {
-        self.drop_old_frame(max_age, now);
+    /// Takes the frame out, to be sent. Whether the camera turns out to be frozen is told once.
+    pub(super) fn take(&mut self) -> Option<(Frame, bool)> {
         let frame = self.frame.take()?;
-        self.asked = None;
-        if self.same.0 == Some(frame.digest) {
-            self.same.1 = self.same.1.saturating_add(1);
-        } else {
-            self.same = (Some(frame.digest), 1);
-        }
-        let frozen = self.same.1 >= FROZEN_AFTER && self.camera == Camera::Fine;
-        if frozen {
-            self.camera = Camera::Frozen;
-        }
+        let frozen = self.camera.is_frozen(frame.digest);
         Some((frame, frozen))
     }
 
@@ -282,7 +199,7 @@ impl Watch {
     pub(super) fn hold(&mut self) -> Option<Frame> {
         self.paused = true;
         self.pauses = self.pauses.wrapping_add(1);
-        self.asked = None;
+        self.camera.rest();
         self.frame.take()
     }
 
@@ -294,7 +211,7 @@ impl Watch {
 
     /// Forgets the frame, for as long as nothing may be sent.
     pub(super) fn rest(&mut self) -> Option<Frame> {
-        self.asked = None;
+        self.camera.rest();
         self.frame.take()
     }
 
@@ -331,14 +248,6 @@ impl Watch {
     }
 }
 
-/// Early enough to be answered, but not so early that the frame would be too old when it is due.
-fn ask_ahead(max_age: Duration) -> Duration {
-    match max_age.is_zero() {
-        true => ASK_AHEAD,
-        false => ASK_AHEAD.min(max_age / 2),
-    }
-}
-
-fn earlier(one: Option<Duration>, other: Duration) -> Option<Duration> {
+pub(super) fn earlier(one: Option<Duration>, other: Duration) -> Option<Duration> {
     Some(one.map_or(other, |one| one.min(other)))
 }

@@ -75,7 +75,7 @@ fn begin(client: &Arc<Client>, id: u64) -> Option<(Job<'_>, Work)> {
         (Some(Task::Create), _) => Some((Work::Create(watch.warning, watch.pause), false)),
         (Some(Task::Renew), Some(session)) => Some((Work::Renew(session), false)),
         (Some(Task::Process), Some(session)) => watch
-            .take(max_age, moment)
+            .take()
             .map(|(frame, frozen)| (Work::Process(session, frame), frozen)),
         _ => None,
     };
@@ -156,8 +156,34 @@ impl Job<'_> {
     fn processed(mut self, session: &Session, result: Result<Outcome, Error>) {
         self.end(|job, inner| match result {
             Ok(outcome) => job.judged(inner, session, outcome),
-            Err(error) => job.failed(inner, &error),
+            Err(error) => {
+                job.failed(inner, &error);
+                job.unjudged(inner, &error);
+            }
         });
+    }
+
+    /// No verdict came: what that says of the camera.
+    fn unjudged(&self, inner: &mut Inner, error: &Error) {
+        let now = self.client.world.clock.now();
+        let Some(watch) = inner.watches.get_mut(&self.id) else {
+            return;
+        };
+        let stalled = match error.status {
+            status @ (Status::ImageRejected | Status::ImageTooLarge) => {
+                watch.camera.refuse(status, true, now)
+            }
+            Status::Cancelled => None,
+            _ => {
+                if error.http_status != 0 {
+                    watch.camera.answered(false);
+                }
+                None
+            }
+        };
+        if let Some(status) = stalled {
+            self.tell(inner, News::stalled(status));
+        }
     }
 
     fn judged(&self, inner: &mut Inner, session: &Session, mut outcome: Outcome) {
@@ -168,8 +194,12 @@ impl Job<'_> {
         // The print may have been paused or muted just after the session had judged it.
         let struck = watch.strike_edges(&mut outcome, self.pauses);
         session.take_back(struck, Rising::default());
+        let back = watch.camera.answered(true);
         if std::mem::take(&mut watch.failing) {
             self.tell(inner, News::plain(Kind::Recovered));
+        }
+        if back {
+            self.tell(inner, News::plain(Kind::CameraBack));
         }
         let now = Moment::of(&*self.client.world.clock);
         self.client.hub.tell_verdict(inner, self.id, outcome, now);
