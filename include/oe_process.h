@@ -507,8 +507,8 @@ typedef struct oe_usage {
     uint32_t struct_size;     /**< Set by OE_USAGE_INIT or oe_usage_init(). */
     uint32_t contexts;        /**< Contexts alive now. */
     uint64_t processed;       /**< Process calls that brought a verdict. */
-    uint64_t possibly_billed; /**< Process calls sent whole whose answer never came: billed or not,
-                                   nobody knows. Part of failed. */
+    uint64_t possibly_billed; /**< Process calls sent whole whose verdict never came or broke off:
+                                   billed or not, nobody knows. Part of failed. */
     uint64_t failed;          /**< Process calls that tried to reach the service and brought no
                                    verdict. */
     uint64_t creates;         /**< Contexts created, those of key checks and renewals included. */
@@ -750,8 +750,8 @@ typedef struct oe_result {
                                               again. */
     uint32_t flags;                      /**< OE_RESULT_... bits. Ignore bits you do not know. */
     uint32_t latency_ms;                 /**< Milliseconds from the call to the verdict. */
-    uint32_t frame_age_ms;               /**< Milliseconds from the capture to the verdict; 0:
-                                              capture time not given. */
+    uint32_t frame_age_ms;               /**< Milliseconds from the capture, or the call without its
+                                              time, to the verdict; sleep included. */
 } oe_result;
 #define OE_RESULT_INIT { sizeof(oe_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
@@ -766,7 +766,8 @@ OE_API oe_status oe_process_jpeg(oe_context *context, const uint8_t *jpeg, size_
     *out);
 
 /** As oe_process_jpeg(), of a frame whose capture time is known: milliseconds since 1970, UTC. One
- * in the future counts as now; 0 is "not known". Old frames are then refused or marked late.
+ * in the future counts as now; 0 is now, and not late because of its own upload. Old frames are
+ * refused or marked late; time asleep counts.
  * Blocks: as oe_process_jpeg().
  * Threads: as oe_process_jpeg().
  * Owns: as oe_process_jpeg().
@@ -803,9 +804,9 @@ enum {
     OE_EVENT_ERROR = 5,           /**< An attempt failed, as error says; it is made again in
                                        time. */
     OE_EVENT_RECOVERED = 6,       /**< The first verdict after errors. */
-    OE_EVENT_CAMERA_STALLED = 7,  /**< 60 s without a frame that was wanted, or the same bytes three
-                                       times. */
-    OE_EVENT_CAMERA_BACK = 8,     /**< Frames come or change again. */
+    OE_EVENT_CAMERA_STALLED = 7,  /**< 60 s without a frame of use, or the same bytes three times;
+                                       status says why. */
+    OE_EVENT_CAMERA_BACK = 8,     /**< Frames come, change or are of use again. */
     OE_EVENT_CONTEXT_RENEWED = 9, /**< A new context took the place of a lost one. */
     OE_EVENT_LATCHED = 10,        /**< An account error stops the client, see section 4; with
                                        error. */
@@ -817,7 +818,8 @@ typedef struct oe_event {
     uint32_t struct_size; /**< Set by OE_EVENT_INIT or oe_event_init(). */
     int32_t kind;         /**< OE_EVENT_... Ignore one you do not know. */
     uint64_t tag;         /**< The monitor's, from its start. */
-    oe_status status;     /**< Of ERROR, LATCHED and STOPPED; else OE_OK. */
+    oe_status status;     /**< Of ERROR, LATCHED, STOPPED. Of CAMERA_STALLED: OE_NO_EVENT none came,
+                               OE_OK the same bytes, or why frames were refused. Else OE_OK. */
     uint32_t age_ms;      /**< Milliseconds since it was queued: do not pause on an old one. */
 } oe_event;
 #define OE_EVENT_INIT { sizeof(oe_event), 0, 0, 0, 0 }
@@ -851,7 +853,8 @@ OE_API void oe_monitor_free(oe_monitor *monitor);
 OE_API oe_status oe_monitor_stop(oe_monitor *monitor);
 
 /** The print is paused: nothing is sent, the context is kept. Removes unread WARNING, PAUSE and
- * FRAME_WANTED. A verdict in flight still comes, without edges.
+ * FRAME_WANTED; the first two come again after the resume if it still fails, though not their flag
+ * in a RESULT that was read. A verdict in flight still comes, without edges.
  * Blocks: no.
  * Threads: any.
  * Owns: nothing.
@@ -868,7 +871,7 @@ OE_API oe_status oe_monitor_pause(oe_monitor *monitor);
 OE_API oe_status oe_monitor_resume(oe_monitor *monitor);
 
 /** With 1, "this is no failure": no WARNING, PAUSE or edge flags for the rest of this print, and
- * unread ones and FRAME_WANTED are removed. Verdicts still come. 0 ends that.
+ * unread ones and FRAME_WANTED are removed. Verdicts still come. 0 ends that, as a resume does.
  * Blocks: no.
  * Threads: any.
  * Owns: nothing.
@@ -885,8 +888,8 @@ OE_API oe_status oe_monitor_mute(oe_monitor *monitor, int32_t muted);
 OE_API oe_status oe_monitor_set_interval_sec(oe_monitor *monitor, uint32_t sec);
 
 /** Hands in a frame of len bytes, at most 6,291,456; the newest wins and is sent when due. The time
- * of capture is in milliseconds since 1970, UTC; 0 is now. Any time will do, best is after
- * FRAME_WANTED. While the print is paused a frame is dropped, which is OE_OK.
+ * of capture is as for oe_process_jpeg_at(). Any time will do, best is after FRAME_WANTED. While
+ * the print is paused a frame is dropped, which is OE_OK.
  * Blocks: no.
  * Threads: any.
  * Owns: copies jpeg.
