@@ -38,6 +38,8 @@ enum Service {
     BlockedAt(usize),
     /// The first ends with a panic of ours.
     PanicsOnce,
+    /// Calls to the first context find nobody.
+    FirstIsGone,
 }
 
 #[derive(Default)]
@@ -148,6 +150,10 @@ impl World {
             // A panic that prints nothing.
             Service::PanicsOnce if before == 0 => std::panic::resume_unwind(Box::new(())),
             Service::Silence => Err(until_cancelled(request)),
+            Service::FirstIsGone if request.url.as_str().ends_with("/1") => {
+                thread::yield_now();
+                Err(Failure::Connect)
+            }
             _ => {
                 for _ in 0..3 {
                     thread::yield_now();
@@ -503,6 +509,22 @@ fn of_two_calls_at_once_one_is_made() {
             "{both:?}"
         );
         assert_eq!(world.frames().len(), 1);
+    });
+}
+
+#[test]
+fn a_call_beside_a_renewal_does_not_count_against_the_new_context() {
+    try_orders(|| {
+        let world = World::new(Service::FirstIsGone);
+        let client = world.client(1);
+        let context = client.create_context(unset(), unset()).unwrap();
+        let renewing = Arc::clone(&context);
+        let renewing = thread::spawn(move || renewing.renew());
+        let call = status(&context.process(&frame(1), None));
+        match renewing.join().unwrap() {
+            Ok(()) => assert!(!context.info().using_fallback, "{call:?}"),
+            Err(error) => assert_eq!((error.status, call), (Status::Busy, Status::Connect)),
+        }
     });
 }
 
