@@ -447,6 +447,21 @@ fn se_12_se_15_a_saved_text_is_believed_in_nothing() {
 }
 
 #[test]
+fn li_12_a_text_of_the_first_release_restores() {
+    let (rig, session) = Rig::printing(vec![ok()]);
+    rig.next(&session).unwrap();
+    let saved = session.save();
+    // What came after it.
+    let first = saved
+        .replace("\"asked_ms\":20000,", "")
+        .replace("\"asked_ms\":0,", "");
+    assert_ne!(first, saved);
+    let restored = rig.client.restore(&first).unwrap();
+    assert_eq!(rig.secs_until_due(&restored), 20);
+    assert_eq!(restored.save(), saved);
+}
+
+#[test]
 fn li_12_old_newer_and_cut_texts_are_refused() {
     let (rig, session) = Rig::printing(vec![]);
     let saved = session.save();
