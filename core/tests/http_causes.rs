@@ -357,6 +357,7 @@ fn what_is_wrong_with_a_proxy() {
     let exchange = Post::to(&service.base_url()).send(&through(&way.base_url()));
     let words = "While starting TLS: the certificate has expired";
     says(&exchange, Failure::Tls, words);
+    assert!(!exchange.cause.unwrap().to_proxy);
 }
 
 #[derive(Default)]

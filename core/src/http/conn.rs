@@ -6,7 +6,7 @@
 //! connection that broke for one that ended.
 
 use std::fmt;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use rustix::event::PollFlags;
@@ -14,10 +14,11 @@ use rustls::ClientConnection;
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use super::MAX_IDLE_AGE;
-use super::buffers::Growing;
+use super::buffers::{Growing, after};
 use super::call::{Call, current, with_body};
 use super::head::{self, Head};
 use super::socket::Tcp;
+use super::tls;
 use super::why::{self, ENDED};
 use crate::cause::{self, Why};
 use crate::transport::Failure;
@@ -242,7 +243,7 @@ impl Conn {
             }
             Some(tls) => {
                 let space = self.buffers.input_append_buf();
-                read_tls(tls, &mut self.tcp, space, call)?
+                tls::read(tls, &mut self.tcp, space, call)?
             }
         };
         self.buffers.input_appended(n);
@@ -285,55 +286,6 @@ fn check_is_alive(call: &Call, tcp: &Tcp) -> io::Result<()> {
             call.found_stale();
             Err(io::ErrorKind::ConnectionReset.into())
         }
-    }
-}
-
-/// What comes after the first `done` bytes, `most` bytes of it: so many slices of the array.
-pub(super) fn after(
-    mut done: usize,
-    parts: [&[u8]; 4],
-    mut most: usize,
-) -> ([IoSlice<'_>; 4], usize) {
-    let mut rest = [IoSlice::new(&[]); 4];
-    let mut count = 0;
-    for part in parts {
-        let skipped = done.min(part.len());
-        done -= skipped;
-        let taken = (part.len() - skipped).min(most);
-        most -= taken;
-        if taken > 0 {
-            rest[count] = IoSlice::new(&part[skipped..skipped + taken]);
-            count += 1;
-        }
-    }
-    (rest, count)
-}
-
-/// Decrypts what is there or, if that is nothing, what comes with one read. Zero is a
-/// `close_notify`; an end without one is an error.
-fn read_tls(
-    tls: &mut ClientConnection,
-    tcp: &mut Tcp,
-    space: &mut [u8],
-    call: &Call,
-) -> io::Result<usize> {
-    match tls.reader().read(space) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-        other => return other,
-    }
-    call.takes(tls.read_tls(tcp)?)?;
-    let processed = tls.process_new_packets();
-    if tls.wants_write() {
-        // Key updates and alerts; they can wait for the next send.
-        drop(tls.write_tls(tcp));
-    }
-    processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    match tls.reader().read(space) {
-        // Half a record, a session's ticket: no data, and no reason to wait yet.
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            Err(io::ErrorKind::Interrupted.into())
-        }
-        other => other,
     }
 }
 

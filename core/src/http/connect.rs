@@ -76,6 +76,7 @@ impl SocketConnector {
                 })
                 .map_err(of_proxy)?,
         };
+        call.is_to_proxy(false);
         let tls = if origin.https {
             Some(self.handshake(&mut tcp, origin, call)?)
         } else {

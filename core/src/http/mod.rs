@@ -15,6 +15,7 @@ mod proxy;
 mod resolve;
 mod roots;
 mod socket;
+mod tls;
 mod why;
 
 use std::io::Read;

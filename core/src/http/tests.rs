@@ -162,7 +162,7 @@ fn bodies_are_sent_from_where_they_lie() {
     let whole = parts.concat();
     for done in 0..=whole.len() {
         for most in 1..=whole.len() {
-            let (rest, count) = conn::after(done, parts, most);
+            let (rest, count) = buffers::after(done, parts, most);
             let expected = &whole[done..whole.len().min(done + most)];
             let found: Vec<u8> = rest[..count]
                 .iter()

@@ -10,6 +10,7 @@
 )]
 
 mod calls;
+mod peers;
 mod world;
 
 use oe_core::client::Client;
@@ -19,6 +20,7 @@ use oe_core::trust::Trust;
 use oe_core::{frame, verdict, wire};
 
 pub use calls::{calls, uploads_of};
+pub use peers::peers;
 
 /// A fuzz target.
 pub type Target = fn(&[u8]);
@@ -32,6 +34,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("saved", saved),
     ("options", options),
     ("calls", calls),
+    ("peers", peers),
 ];
 
 /// The body of an answer with a verdict.
