@@ -360,6 +360,31 @@ fn without_threads_there_is_a_status_or_an_event_and_later_a_verdict() {
     assert!(Instant::now() < until && asked.elapsed() > Duration::from_secs(10));
 }
 
+#[test]
+fn no_thread_beside_one_that_is_busy_is_asked_for_seldom() {
+    let service = Arc::new(Service {
+        hanging: 1,
+        ..Service::default()
+    });
+    // A scheduler and a worker, whose call hangs.
+    let spawn = Counting::new(2);
+    let client = client_in(world_of(&spawn), service.clone());
+    let hanging = start(&client, 1);
+    hanging.submit(&frame(1), None).unwrap();
+    assert!(soon(|| !service.uploads.lock().unwrap().is_empty()));
+    let others: Vec<_> = (2..6).map(|tag| start(&client, tag)).collect();
+    // Longer than those wait that are started together.
+    std::thread::sleep(Duration::from_secs(3));
+    let asked = spawn.started.load(Ordering::SeqCst);
+    assert!((3..=4).contains(&asked), "{asked} times");
+    // They wait for the worker that there is, and get it.
+    hanging.stop();
+    for other in &others {
+        drop(other.submit(&frame(2), None));
+    }
+    wait_for(&client, Kind::Result);
+}
+
 /// The system's clock, until it is made to panic.
 #[derive(Default)]
 struct Faulty {

@@ -3,6 +3,7 @@
 //! is a deadlock, which fails. `cargo xtask schedules` runs them.
 #![cfg(oe_schedules)]
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +18,7 @@ use oe_core::monitor::{Event, Kind, Monitor};
 use oe_core::session::Outcome;
 use oe_core::sync::{Condvar, time_passed};
 use oe_core::transport::{Exchange, Failure, Reply, ReplyBody, Request, Sent, Transport};
+use shuttle::rand::Rng as _;
 use shuttle::thread::{self, JoinHandle};
 
 /// Runs a body with as many schedules as OE_SCHEDULES says: half of them drawn at random, half
@@ -38,6 +40,8 @@ enum Service {
     BlockedAt(usize),
     /// The first ends with a panic of ours.
     PanicsOnce,
+    /// The first hangs until it is cancelled.
+    HangsOnce,
 }
 
 #[derive(Default)]
@@ -59,6 +63,16 @@ struct World {
     state: Mutex<State>,
     processed: AtomicUsize,
     threads: Arc<AtomicUsize>,
+    /// How many threads may still be started.
+    left: Arc<AtomicUsize>,
+    /// How often one was asked for in vain.
+    refused: Arc<AtomicUsize>,
+    /// Which reading of the clock by a worker, counted down to 0, ends with a panic of ours.
+    trap: AtomicUsize,
+}
+
+shuttle::thread_local! {
+    static WORKER: Cell<bool> = const { Cell::new(false) };
 }
 
 const MINIMUM: Duration = Duration::from_secs(5);
@@ -74,6 +88,9 @@ impl World {
             state: Mutex::new(state),
             processed: AtomicUsize::new(0),
             threads: Arc::default(),
+            left: Arc::new(AtomicUsize::new(usize::MAX)),
+            refused: Arc::default(),
+            trap: AtomicUsize::new(usize::MAX),
         })
     }
 
@@ -83,7 +100,11 @@ impl World {
         options.set_workers(workers).unwrap();
         let world = clock::World {
             clock: Arc::clone(self) as _,
-            spawn: Arc::new(Threads(Arc::clone(&self.threads))),
+            spawn: Arc::new(Threads {
+                alive: Arc::clone(&self.threads),
+                left: Arc::clone(&self.left),
+                refused: Arc::clone(&self.refused),
+            }),
             ..clock::World::default()
         };
         Client::with_transport(&options, world, Arc::clone(self) as _).unwrap()
@@ -148,6 +169,7 @@ impl World {
             // A panic that prints nothing.
             Service::PanicsOnce if before == 0 => std::panic::resume_unwind(Box::new(())),
             Service::Silence => Err(until_cancelled(request)),
+            Service::HangsOnce if before == 0 => Err(until_cancelled(request)),
             _ => {
                 for _ in 0..3 {
                     thread::yield_now();
@@ -179,6 +201,12 @@ fn until_cancelled(request: &Request<'_>) -> Failure {
 
 impl Clock for World {
     fn now(&self) -> Duration {
+        if WORKER.with(Cell::get) && self.trap.load(Ordering::Relaxed) != usize::MAX {
+            // Wraps to "never" after it has struck.
+            if self.trap.fetch_sub(1, Ordering::Relaxed) == 0 {
+                std::panic::resume_unwind(Box::new(()));
+            }
+        }
         self.state.lock().unwrap().now
     }
 
@@ -233,14 +261,26 @@ impl Drop for Landing<'_> {
     }
 }
 
-/// Starts threads, and counts those that live. As a real one does, a panic ends only its thread.
-struct Threads(Arc<AtomicUsize>);
+/// Starts threads while there are any left, and counts those that live. As a real one does, a panic
+/// ends only its thread.
+struct Threads {
+    alive: Arc<AtomicUsize>,
+    left: Arc<AtomicUsize>,
+    refused: Arc<AtomicUsize>,
+}
 
 impl Spawn for Threads {
-    fn spawn(&self, _: &'static str, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-        let alive = Arc::clone(&self.0);
+    fn spawn(&self, name: &'static str, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        let fewer = |left: usize| left.checked_sub(1);
+        let ordering = Ordering::Relaxed;
+        if self.left.fetch_update(ordering, ordering, fewer).is_err() {
+            self.refused.fetch_add(1, ordering);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let alive = Arc::clone(&self.alive);
         alive.fetch_add(1, Ordering::Relaxed);
         drop(thread::spawn(move || {
+            WORKER.with(|worker| worker.set(name == "oe-worker"));
             let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
             alive.fetch_sub(1, Ordering::Relaxed);
             drop(end);
@@ -289,8 +329,8 @@ fn watch(
         if satisfied(&event) {
             return;
         }
-        if event.kind == Kind::FrameWanted {
-            let print = &prints[event.tag as usize];
+        let print = prints.get(event.tag as usize);
+        if let Some(print) = print.filter(|_| event.kind == Kind::FrameWanted) {
             // Refused while the account is blocked.
             drop(print.submit(&frame(number), None));
         }
@@ -472,6 +512,114 @@ fn a_panic_of_a_worker_ends_neither_the_others_nor_the_print() {
         let event = read_until(&client, Kind::Error);
         assert_eq!(event.status, Status::Panic);
         watch(&world, &client, &[print], 2, |event| {
+            event.kind == Kind::Result
+        });
+        close(&world, &client);
+    });
+}
+
+/// The end of the burst in which prints that are started together wait for each other.
+const ALONE: Duration = Duration::from_secs(30);
+
+#[test]
+fn a_print_is_watched_that_begins_while_the_workers_of_the_last_one_end() {
+    try_orders(|| {
+        let world = World::new(Service::Verdicts);
+        let client = world.client(1);
+        for tag in 0..4 {
+            world.advance(ALONE);
+            let print = monitor(&client, tag);
+            print.submit(&frame(1), None).unwrap();
+            // Time stands still: nothing but a thread that is told so makes its calls.
+            assert_eq!(read_until(&client, Kind::Result).tag, tag);
+            print.stop();
+        }
+        close(&world, &client);
+    });
+}
+
+#[test]
+fn prints_that_begin_and_end_on_many_threads_are_all_watched() {
+    try_orders(|| {
+        let world = World::new(Service::Verdicts);
+        let client = world.client(1);
+        let other = Arc::clone(&client);
+        let other = thread::spawn(move || {
+            for tag in 10..12 {
+                monitor(&other, tag).stop();
+            }
+        });
+        for tag in 0..2 {
+            world.advance(ALONE);
+            let print = monitor(&client, tag);
+            print.submit(&frame(1), None).unwrap();
+            watch(&world, &client, &[Arc::clone(&print), print], 2, |event| {
+                event.kind == Kind::Result && event.tag == tag
+            });
+        }
+        other.join().unwrap();
+        close(&world, &client);
+    });
+}
+
+#[test]
+fn a_panic_of_the_only_worker_keeps_no_other_print_waiting() {
+    try_orders(|| {
+        let world = World::new(Service::PanicsOnce);
+        let client = world.client(1);
+        let first = monitor(&client, 0);
+        world.advance(ALONE);
+        let second = monitor(&client, 1);
+        first.submit(&frame(1), None).unwrap();
+        second.submit(&frame(1), None).unwrap();
+        // One of them meets the panic. The other is served though time stands still.
+        read_until(&client, Kind::Result);
+        close(&world, &client);
+    });
+}
+
+#[test]
+fn a_worker_may_panic_anywhere_and_every_print_is_still_watched() {
+    try_orders(|| {
+        let world = World::new(Service::Verdicts);
+        let client = world.client(1);
+        let reading = shuttle::rand::thread_rng().gen_range(0..40);
+        world.trap.store(reading, Ordering::Relaxed);
+        let prints = [monitor(&client, 0), monitor(&client, 1)];
+        let mut verdicts = [0; 2];
+        watch(&world, &client, &prints, 1, |event| {
+            verdicts[event.tag as usize] += usize::from(event.kind == Kind::Result);
+            verdicts.iter().all(|count| *count >= 3)
+        });
+        assert_eq!(world.trap.load(Ordering::Relaxed), usize::MAX, "it struck");
+        close(&world, &client);
+    });
+}
+
+#[test]
+fn a_thread_that_is_not_to_be_had_is_asked_for_now_and_then_only() {
+    try_orders(|| {
+        let world = World::new(Service::HangsOnce);
+        let client = world.client(2);
+        // The scheduler and one worker, which hangs in the first call.
+        world.left.store(2, Ordering::Relaxed);
+        let prints = [monitor(&client, 0), monitor(&client, 1)];
+        world.advance(ALONE);
+        for print in &prints {
+            print.submit(&frame(1), None).unwrap();
+        }
+        while world.frames().is_empty() {
+            thread::yield_now();
+        }
+        for _ in 0..30 {
+            world.advance(Duration::from_secs(1));
+            thread::yield_now();
+        }
+        let refused = world.refused.load(Ordering::Relaxed);
+        assert!(refused <= 4, "{refused} times within a minute");
+        world.left.store(usize::MAX, Ordering::Relaxed);
+        // When there is one again, the other print goes on beside the call that hangs.
+        watch(&world, &client, &prints, 2, |event| {
             event.kind == Kind::Result
         });
         close(&world, &client);
