@@ -51,7 +51,8 @@
  *
  * Threads. Any function may be called from any thread at any time. One context takes one call at a
  *     time that waits or sends: another one gets OE_ERR_BUSY, it is never queued. The library has
- *     no thread of its own but one that looks up a host name, while it does, and while a client has
+ *     no thread of its own but one that looks up a host name, while it does, one that goes on with
+ *     the lines of several threads for a log function that is slow, and while a client has
  *     monitors, one that keeps time and up to oe_options_set_workers() others. Such threads are
  *     called "oe-...", block all signals and never call the host, except for its log function.
  *
@@ -957,7 +958,9 @@ enum {
 };
 
 /** Takes one line, without a line end, that is valid until the function returns. It may run on any
- * thread, one call at a time per set of options, and must not throw, longjmp or fork. Inside it
+ * thread, one call at a time per set of options, and must not throw, longjmp or fork. When it is
+ * slow, a call waits for its own lines only: those of other threads are queued, 1024 at most, and a
+ * thread of the library goes on with them. Inside it
  * oe_process_jpeg(), oe_process_jpeg_at(), oe_context_create(), oe_context_renew(),
  * oe_context_restore(), oe_context_wait_due(), oe_client_check_key(), oe_client_next_event(),
  * oe_monitor_start(), oe_monitor_start_saved() and oe_monitor_stop() return OE_ERR_REENTRANT. */

@@ -5,8 +5,9 @@
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
+use std::ffi::CStr;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use oe_core::client::Client;
 use oe_core::clock::{self, Clock, Spawn};
 use oe_core::config::{Confidence, Options};
 use oe_core::error::{Due, Error, Status};
+use oe_core::log::{Level, Output, Queue, SHARE};
 use oe_core::monitor::{Event, Kind, Monitor};
 use oe_core::session::Outcome;
 use oe_core::sync::{Condvar, time_passed};
@@ -98,7 +100,12 @@ impl World {
         let mut options = Options::default();
         options.set_api_key(Some("SECRETKEY")).unwrap();
         options.set_workers(workers).unwrap();
-        let world = clock::World {
+        Client::with_transport(&options, self.outside(), Arc::clone(self) as _).unwrap()
+    }
+
+    /// The clock and the threads.
+    fn outside(self: &Arc<Self>) -> clock::World {
+        clock::World {
             clock: Arc::clone(self) as _,
             spawn: Arc::new(Threads {
                 alive: Arc::clone(&self.threads),
@@ -106,8 +113,7 @@ impl World {
                 refused: Arc::clone(&self.refused),
             }),
             ..clock::World::default()
-        };
-        Client::with_transport(&options, world, Arc::clone(self) as _).unwrap()
+        }
     }
 
     /// Time goes on; whoever waits for a moment looks again.
@@ -727,5 +733,85 @@ fn waits_end_when_their_time_comes_or_their_context_goes() {
         );
         closer.join().unwrap();
         clock.join().unwrap();
+    });
+}
+
+/// A host's log function: it takes long now and then, and other threads go on meanwhile.
+struct Slow {
+    world: Arc<World>,
+    lines: Arc<Mutex<Vec<String>>>,
+    inside: AtomicBool,
+}
+
+impl Output for Slow {
+    fn write(&self, _: Level, line: &CStr) {
+        assert!(!self.inside.swap(true, Ordering::Relaxed), "two at a time");
+        thread::yield_now();
+        if shuttle::rand::thread_rng().gen_bool(0.5) {
+            self.world.advance(SHARE);
+        }
+        self.lines
+            .lock()
+            .unwrap()
+            .push(line.to_string_lossy().into());
+        self.inside.store(false, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn every_line_is_logged_in_order_whoever_hands_over_to_whom() {
+    try_orders(|| {
+        let world = World::new(Service::Verdicts);
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let slow = Slow {
+            world: Arc::clone(&world),
+            lines: Arc::clone(&lines),
+            inside: AtomicBool::new(false),
+        };
+        // Now and then there are too few threads.
+        let left = shuttle::rand::thread_rng().gen_range(0..8);
+        world.left.store(left, Ordering::Relaxed);
+        let queue = Arc::new(Queue::new(slow, world.outside()));
+        let threads = ["a", "b", "c"].map(|name| {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || {
+                for n in 0..3 {
+                    queue.line(Level::Info, &format!("{name} {n}"));
+                }
+            })
+        });
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        while world.threads.load(Ordering::Relaxed) > 0 {
+            thread::yield_now();
+        }
+        let enough = world.refused.load(Ordering::Relaxed) == 0;
+        let logged = lines.lock().unwrap().len();
+        assert!(
+            !enough || logged == 9,
+            "{logged} though nobody is left to log"
+        );
+        // What no thread could be had for is written at the end, or counted.
+        drop(queue);
+        let lines = lines.lock().unwrap();
+        let own = |name| {
+            lines
+                .iter()
+                .filter(move |line: &&String| line.starts_with(name))
+        };
+        for name in ["a", "b", "c"] {
+            assert!(own(name).is_sorted(), "{lines:?}");
+        }
+        let missing = lines.iter().find_map(|line| line.split_once(" lines of"));
+        let missing: usize = missing.map_or(0, |(count, _)| count.parse().unwrap());
+        assert_eq!(
+            ["a", "b", "c"]
+                .map(|name| own(name).count())
+                .iter()
+                .sum::<usize>()
+                + missing,
+            9
+        );
     });
 }
