@@ -6,20 +6,32 @@
 //! is there for nothing else goes on until none wait. So a slow function holds up a call for as
 //! long as that call's own lines take, whatever other threads log.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Level;
 use crate::clock::World;
-use crate::sync::Mutex;
+use crate::sync::{Condvar, Mutex, thread_local};
 
 /// Lines that wait at most; when there are more, the oldest are dropped and counted.
 pub const MAX_WAITING: usize = 1024;
 
 /// How long a thread that has something else to do delivers, before it begins no other line.
 pub const SHARE: Duration = Duration::from_millis(10);
+
+/// How long the thread that only delivers goes on when nobody logs any more.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How long whoever drops a [`Queue`] waits for that thread: longer, for the last call of a function.
+const PATIENCE: Duration = Duration::from_millis(1_800);
+
+thread_local! {
+    /// Whether this is a thread that only delivers.
+    static DELIVERS: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Takes lines, one at a time, on any thread.
 pub trait Output: Send + Sync + 'static {
@@ -31,6 +43,9 @@ pub trait Output: Send + Sync + 'static {
 }
 
 /// An output and the lines that wait for it.
+///
+/// When it is dropped, nobody calls the output any more: that waits for a thread that still delivers,
+/// though not for ever and not for itself. Lines that take too long are counted in a last one.
 pub struct Queue<O: Output> {
     shared: Arc<Shared<O>>,
 }
@@ -39,6 +54,8 @@ struct Shared<O: Output> {
     output: O,
     world: World,
     waiting: Mutex<Waiting>,
+    /// A turn was given back.
+    ended: Condvar,
 }
 
 #[derive(Default)]
@@ -47,6 +64,8 @@ struct Waiting {
     dropped: u64,
     /// Somebody has the [`Turn`].
     delivering: bool,
+    /// Nobody logs any more: what is not written by then is not written.
+    until: Option<Duration>,
 }
 
 impl Waiting {
@@ -56,6 +75,12 @@ impl Waiting {
             self.dropped = self.dropped.saturating_add(1);
         }
         self.lines.push_back((level, line));
+    }
+
+    /// Drops what waits, and counts it.
+    fn give_up(&mut self) {
+        let lines = std::mem::take(&mut self.lines).len();
+        self.dropped = self.dropped.saturating_add(lines as u64);
     }
 
     /// The next line: first how many are missing before it, if any are.
@@ -78,6 +103,7 @@ impl<O: Output> Queue<O> {
                 output,
                 world,
                 waiting: Mutex::new(Waiting::default()),
+                ended: Condvar::new(),
             }),
         }
     }
@@ -93,6 +119,20 @@ impl<O: Output> Queue<O> {
             }
         }
         Turn::of(&self.shared).share();
+    }
+}
+
+impl<O: Output> Drop for Queue<O> {
+    fn drop(&mut self) {
+        let now = self.shared.world.clock.now();
+        let mut waiting = self.shared.waiting.lock();
+        waiting.until = Some(now.saturating_add(LINGER));
+        let patience = Instant::now() + PATIENCE;
+        let ended = &self.shared.ended;
+        while waiting.delivering
+            && !DELIVERS.with(Cell::get)
+            && !ended.wait_until(&mut waiting, patience).timed_out()
+        {}
     }
 }
 
@@ -115,9 +155,15 @@ impl<O: Output> Turn<O> {
     /// that is seen: a line that comes next must not rely on it.
     fn next(&mut self) -> Option<(Level, CString)> {
         let mut waiting = self.shared.waiting.lock();
+        let until = waiting.until;
+        if until.is_some_and(|until| self.shared.world.clock.now() >= until) {
+            waiting.give_up();
+        }
         let next = waiting.pop();
-        self.held = next.is_some();
-        waiting.delivering = self.held;
+        if next.is_none() {
+            self.held = false;
+            self.shared.end(&mut waiting);
+        }
         next
     }
 
@@ -139,8 +185,7 @@ impl<O: Output> Turn<O> {
             let mut waiting = self.shared.waiting.lock();
             if waiting.lines.is_empty() && waiting.dropped == 0 {
                 self.held = false;
-                waiting.delivering = false;
-                return;
+                return self.shared.end(&mut waiting);
             }
         }
         let spawn = Arc::clone(&self.shared.world.spawn);
@@ -150,18 +195,28 @@ impl<O: Output> Turn<O> {
 
     /// Delivers until nothing waits.
     fn deliver(mut self) {
+        DELIVERS.with(|delivers| delivers.set(true));
         while let Some((level, line)) = self.next() {
             self.shared.output.write(level, &line);
             self.shared.output.between();
         }
+        DELIVERS.with(|delivers| delivers.set(false));
     }
 }
 
 impl<O: Output> Drop for Turn<O> {
     fn drop(&mut self) {
         if self.held {
-            self.shared.waiting.lock().delivering = false;
+            self.shared.end(&mut self.shared.waiting.lock());
         }
+    }
+}
+
+impl<O: Output> Shared<O> {
+    /// Nobody delivers any more.
+    fn end(&self, waiting: &mut Waiting) {
+        waiting.delivering = false;
+        self.ended.notify_all();
     }
 }
 
@@ -173,7 +228,7 @@ impl<O: Output> Drop for Shared<O> {
         while let Some((level, line)) = waiting.pop() {
             self.output.write(level, &line);
             if self.world.clock.now() >= until {
-                waiting.dropped = std::mem::take(&mut waiting.lines).len() as u64;
+                waiting.give_up();
             }
         }
     }

@@ -177,6 +177,7 @@ fn what_nobody_can_write_any_more_is_counted() {
     for n in 0..3 {
         queue.line(Level::Info, &n.to_string());
     }
+    queue.shared.waiting.lock().delivering = false;
     drop(queue);
     assert_eq!(texts(&host), ["0", "2 lines of this log were dropped"]);
 }
@@ -232,4 +233,76 @@ fn threads_take_turns_and_nothing_is_lost() {
         assert!(own.into_iter().eq(expected.iter()), "{name}");
     }
     assert_eq!(lines.len(), 900);
+}
+
+#[test]
+fn when_it_is_dropped_nobody_calls_the_function_any_more() {
+    // Real threads, and a function that takes 30 ms: the rest goes to a thread, which the drop waits for.
+    struct Sleepy(Arc<Host>);
+    impl Output for Sleepy {
+        fn write(&self, level: Level, line: &CStr) {
+            std::thread::sleep(Duration::from_millis(30));
+            let line = line.to_string_lossy().into_owned();
+            self.0.lines.lock().push((level, line));
+        }
+    }
+    let host = Arc::new(Host::default());
+    for (lines, all) in [(10, true), (200, false)] {
+        host.lines.lock().clear();
+        let queue = Queue::new(Sleepy(Arc::clone(&host)), World::default());
+        std::thread::scope(|scope| {
+            scope.spawn(|| queue.line(Level::Info, "first"));
+            while !queue.shared.waiting.lock().delivering {
+                std::thread::yield_now();
+            }
+            for n in 1..lines {
+                queue.line(Level::Info, &n.to_string());
+            }
+        });
+        let begun = Instant::now();
+        drop(queue);
+        assert!(begun.elapsed() < Duration::from_secs(2), "not for ever");
+        let written = host.lines.lock().clone();
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(written, *host.lines.lock(), "it has ended");
+        match all {
+            true => assert_eq!(written.len(), lines, "nothing is lost"),
+            false => {
+                let (_, last) = written.last().unwrap();
+                let (missing, _) = last.split_once(" lines of this log").unwrap();
+                let missing: usize = missing.parse().unwrap();
+                assert_eq!(written.len() - 1 + missing, lines, "or it is counted");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_thread_that_delivers_does_not_wait_for_itself() {
+    /// Drops the last handle between two lines, as a free inside a log function does.
+    struct Last(Arc<Mutex<Option<Arc<Queue<Last>>>>>);
+    impl Output for Last {
+        fn write(&self, _: Level, _: &CStr) {}
+
+        fn between(&self) {
+            let queue = self.0.lock().take();
+            let begun = Instant::now();
+            drop(queue);
+            assert!(begun.elapsed() < Duration::from_millis(500), "at once");
+        }
+    }
+    let device = Arc::new(Device::default());
+    let last = Arc::new(Mutex::new(None));
+    let world = World {
+        clock: Arc::clone(&device) as _,
+        spawn: Arc::new(Threads(Arc::clone(&device))),
+        ..World::default()
+    };
+    let queue = Arc::new(Queue::new(Last(Arc::clone(&last)), world));
+    queue.shared.waiting.lock().delivering = true;
+    queue.line(Level::Info, "one");
+    let turn = Turn::of(&queue.shared);
+    *last.lock() = Some(queue);
+    turn.deliver();
+    assert!(last.lock().is_none());
 }
