@@ -51,7 +51,8 @@
  *
  * Threads. Any function may be called from any thread at any time. One context takes one call at a
  *     time that waits or sends: another one gets OE_ERR_BUSY, it is never queued. The library has
- *     no thread of its own but one that looks up a host name, while it does, and while a client has
+ *     no thread of its own but one that looks up a host name, while it does, one that goes on with
+ *     the lines of several threads for a log function that is slow, and while a client has
  *     monitors, one that keeps time and up to oe_options_set_workers() others. Such threads are
  *     called "oe-...", block all signals and never call the host, except for its log function.
  *
@@ -970,7 +971,10 @@ enum {
 };
 
 /** Takes one line, without a line end, that is valid until the function returns. It may run on any
- * thread, one call at a time per set of options, and must not throw, longjmp or fork. Inside it
+ * thread, one call at a time per set of options, and must not throw, longjmp or fork. When it is
+ * slow, a call waits for its own lines only: those of other threads are queued, 1024 at most, and a
+ * thread of the library goes on with them; freeing the last handle that logs waits for that, 2 s at
+ * most, and lines that take longer are counted in a last one. Inside it
  * oe_process_jpeg(), oe_process_jpeg_at(), oe_context_create(), oe_context_renew(),
  * oe_context_restore(), oe_context_wait_due(), oe_client_check_key(), oe_client_next_event(),
  * oe_monitor_start(), oe_monitor_start_saved() and oe_monitor_stop() return OE_ERR_REENTRANT. */
@@ -981,7 +985,7 @@ typedef void (OE_CALL *oe_log_fn)(void *user_data, int32_t level, const char *te
  * once on user_data, on any thread, also when this call fails: when the function was replaced or
  * the options are gone, and every client, context and monitor made with it is gone too. The
  * function has ended for good before that.
- * Blocks: no.
+ * Blocks: no, unless it replaces a function that is slow: see oe_log_fn.
  * Threads: any.
  * Owns: takes user_data.
  * Returns: OE_OK; OE_ERR_ARGUMENT.

@@ -138,6 +138,28 @@ fn no_thread_is_to_be_had() {
 }
 
 #[test]
+fn no_thread_beside_one_that_is_busy() {
+    let mut command = Command::new(cases());
+    command.env("LD_PRELOAD", preload());
+    let hanging = Peer::plain(vec![vec![Step::Request, Step::Hang]]);
+    let args = ["no_thread_beside", &hanging.base_url()];
+    succeeds("no_thread_beside", command, &args, 60);
+}
+
+#[test]
+fn prints_that_begin_as_the_last_one_ends() {
+    case("begins_as_ends", &good().base_url());
+}
+
+#[test]
+fn a_slow_log_function() {
+    let hanging = Peer::plain(vec![vec![Step::Request, Step::Hang]]);
+    let (good, hanging_url) = (good(), hanging.base_url());
+    let args = ["slow_log", &good.base_url(), &hanging_url];
+    succeeds("slow_log", Command::new(cases()), &args, 90);
+}
+
+#[test]
 fn memory_is_short_for_what_is_large() {
     let hanging = Peer::plain(vec![vec![Step::Request, Step::Hang]]);
     case("no_memory", &hanging.base_url());

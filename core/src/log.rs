@@ -1,7 +1,11 @@
 //! Where the library says what it does: the host's log function, or nowhere.
 
+mod queue;
+
 use std::fmt;
 use std::sync::Arc;
+
+pub use queue::{MAX_WAITING, Output, Queue, SHARE};
 
 /// How much a line matters; the numbers of the C ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

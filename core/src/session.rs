@@ -215,7 +215,8 @@ impl Session {
         let token = CancelToken::new();
         state.in_flight = Some(token.clone());
         state.processing = true;
-        state.calls += 1;
+        // A saved text may say any number.
+        state.calls = state.calls.saturating_add(1);
         Ok(Flight::new(
             self,
             token,
@@ -301,14 +302,15 @@ impl Session {
         let token = CancelToken::new();
         let mut state = self.state.lock();
         self.admit(&state, clock.now())?;
-        state.in_flight = Some(token.clone());
         loop {
             let wait = state.pacing.remaining(clock.now());
             if !wait.is_zero() {
+                // Only while it sleeps: no panic leaves the context busy, and what `admit` asks
+                // afterwards is whether anyone else is.
+                state.in_flight = Some(token.clone());
                 self.changed.wait_for(&mut state, wait);
+                state.in_flight = None;
             }
-            // Not busy for itself: what `admit` asks is whether anyone else is.
-            state.in_flight = None;
             if token.is_cancelled() {
                 return Err(Error::local(Status::Cancelled));
             }
@@ -316,7 +318,6 @@ impl Session {
             if state.pacing.remaining(clock.now()).is_zero() {
                 return Ok(());
             }
-            state.in_flight = Some(token.clone());
         }
     }
 

@@ -2,6 +2,7 @@
  * before and after. */
 #include "hostile.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
@@ -73,6 +74,15 @@ static int wait_for(oe_client *client, int32_t kind, oe_error *error)
         if (oe_client_next_event(client, 100, &event, NULL, error) == OE_OK && event.kind == kind) return 1;
     return 0;
 }
+
+static void *cancel_later(void *client)
+{
+    nap(300);
+    oe_client_cancel(client);
+    return NULL;
+}
+
+#include "threads.h"
 
 /* ---- the cases ---- */
 
@@ -239,13 +249,6 @@ static void no_memory(void)
     oe_client_free(late);
 }
 
-static void *cancel_later(void *client)
-{
-    nap(300);
-    oe_client_cancel(client);
-    return NULL;
-}
-
 /* getaddrinfo() sleeps for 40 s: the stand-in that is loaded before the C library sees to that. */
 static void black_hole(void)
 {
@@ -326,6 +329,7 @@ static const struct {
 } cases[] = {
     { "plain", plain }, { "forked", forked }, { "sigpipe", sigpipe }, { "closed_012", closed_012 },
     { "no_descriptors", no_descriptors }, { "no_threads", no_threads }, { "no_memory", no_memory },
+    { "no_thread_beside", no_thread_beside }, { "begins_as_ends", begins_as_ends }, { "slow_log", slow_log },
     { "black_hole", black_hole }, { "call", call }, { "small_stack", small_stack },
 };
 

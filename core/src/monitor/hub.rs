@@ -58,6 +58,10 @@ pub(super) struct Inner {
     pub(super) scheduler: bool,
     pub(super) workers: usize,
     pub(super) idle: usize,
+    /// No thread was to be had: none is asked for before this.
+    pub(super) no_thread_until: Duration,
+    /// Monitors whose worker was ended by a panic.
+    pub(super) dropped: Vec<u64>,
     /// When a monitor was last reviewed.
     last_review: Duration,
     /// Threads that have not let go of the client yet.

@@ -43,7 +43,11 @@ impl Drop for Thread {
     }
 }
 
-fn spawn(client: &Arc<Client>, name: &'static str, body: fn(&Arc<Client>)) -> Result<(), Error> {
+fn spawn(
+    client: &Arc<Client>,
+    name: &'static str,
+    body: impl FnOnce(&Arc<Client>) + Send + 'static,
+) -> Result<(), Error> {
     client.hub.lock().threads += 1;
     let thread = Thread {
         client: Some(Arc::clone(client)),
@@ -57,7 +61,11 @@ fn spawn(client: &Arc<Client>, name: &'static str, body: fn(&Arc<Client>)) -> Re
         drop(thread);
     };
     let spawned = client.world.spawn.spawn(name, Box::new(run));
-    spawned.map_err(|_| Error::with_text(Status::Resources, "no thread could be started"))
+    spawned.map_err(|_| no_thread())
+}
+
+fn no_thread() -> Error {
+    Error::with_text(Status::Resources, "no thread could be started")
 }
 
 /// Starts the scheduler if there is none.
@@ -82,18 +90,27 @@ fn schedule(client: &Arc<Client>) {
     let on_panic = GiveUp(client);
     let hub = &client.hub;
     let mut inner = hub.lock();
+    // This thread could be had: another one may be, too.
+    inner.no_thread_until = Duration::ZERO;
     loop {
         if inner.is_over() {
             inner.scheduler = false;
             break;
         }
         let now = client.world.clock.now();
+        pick_up(client, &mut inner, now);
         due(client, &mut inner, now);
-        if inner.lacks_workers(client.config.workers) {
+        let lacking = inner.lacks_workers(client.config.workers);
+        if lacking && inner.no_thread_until <= now {
             inner = add_worker(client, inner);
             continue;
         }
-        match inner.first_timer() {
+        if lacking && inner.workers == 0 {
+            postpone(client, &mut inner, now);
+            continue;
+        }
+        let again = lacking.then_some(inner.no_thread_until);
+        match inner.first_timer().into_iter().chain(again).min() {
             None => hub.tick.wait(&mut inner),
             Some(at) => drop(hub.tick.wait_for(&mut inner, at.saturating_sub(now))),
         }
@@ -109,29 +126,59 @@ pub(super) fn due(client: &Client, inner: &mut Inner, now: Duration) {
     }
 }
 
+/// Takes up the monitors that a worker was at when a panic ended it, wherever that was: they hear
+/// of it and go on later, and so does whoever waited for that worker's create.
+fn pick_up(client: &Client, inner: &mut Inner, now: Duration) {
+    let dropped = std::mem::take(&mut inner.dropped);
+    for id in &dropped {
+        let waits = inner.jobs.contains(id);
+        let Some(watch) = inner.watches.get_mut(id) else {
+            continue;
+        };
+        watch.queued = waits;
+        watch.not_before = watch.not_before.max(now.saturating_add(SETBACK));
+        if !std::mem::replace(&mut watch.failing, true) {
+            let error = Error::local(Status::Panic).retry_after(Due::In(SETBACK));
+            client
+                .hub
+                .tell(inner, *id, News::failed(Kind::Error, error), now);
+        }
+        client.hub.review(client, inner, *id);
+    }
+    if !dropped.is_empty() {
+        client.hub.review_gated(client, inner);
+    }
+}
+
+/// Starts another worker. Where none is to be had, none is asked for again before some time has
+/// passed, however many monitors wait.
 fn add_worker<'a>(client: &'a Arc<Client>, mut inner: Locked<'a>) -> Locked<'a> {
     inner.workers += 1;
     drop(inner);
-    let spawned = spawn(client, "oe-worker", work_on);
+    let worker = Worker {
+        hub: Arc::clone(&client.hub),
+        job: None,
+        counted: true,
+    };
+    // Without a thread the worker is dropped here, which counts it out.
+    let spawned = spawn(client, "oe-worker", move |client| worker.run(client));
     let mut inner = client.hub.lock();
-    if let Err(error) = spawned {
-        inner.workers -= 1;
-        if inner.workers == 0 {
-            postpone(client, &mut inner, &error);
-        }
+    if spawned.is_err() {
+        inner.no_thread_until = client.world.clock.now().saturating_add(SETBACK);
     }
     inner
 }
 
-/// There is not one worker: whoever waits for one hears of it, and tries again later.
-fn postpone(client: &Client, inner: &mut Inner, error: &Error) {
-    let now = client.world.clock.now();
-    let error = error.clone().retry_after(Due::In(SETBACK));
+/// There is not one worker, nor a thread for one: whoever waits for one hears of it, and tries
+/// again when the next thread is asked for.
+fn postpone(client: &Client, inner: &mut Inner, now: Duration) {
+    let again = inner.no_thread_until;
+    let error = no_thread().retry_after(Due::In(again.saturating_sub(now)));
     for id in std::mem::take(&mut inner.jobs) {
         if let Some(watch) = inner.watches.get_mut(&id) {
             watch.queued = false;
             watch.failing = true;
-            watch.not_before = now + SETBACK;
+            watch.not_before = again;
             let news = News::failed(Kind::Error, error.clone());
             client.hub.tell(inner, id, news, now);
             client.hub.review(client, inner, id);
@@ -139,33 +186,55 @@ fn postpone(client: &Client, inner: &mut Inner, error: &Error) {
     }
 }
 
-/// Does what waits to be done, as it comes.
-fn work_on(client: &Arc<Client>) {
-    /// Also when a panic ends the thread: another one is started when there is work.
-    struct Worker<'a>(&'a Client);
-    impl Drop for Worker<'_> {
-        fn drop(&mut self) {
-            self.0.hub.lock().workers -= 1;
+/// A worker, from the moment that a thread is asked for until it counts itself out.
+struct Worker {
+    hub: Arc<Hub>,
+    /// The monitor whose job it does.
+    job: Option<u64>,
+    /// It is one of `Inner::workers`.
+    counted: bool,
+}
+
+impl Worker {
+    /// Does what waits to be done, as it comes.
+    fn run(mut self, client: &Arc<Client>) {
+        while let Some(id) = self.next_job() {
+            self.job = Some(id);
+            work::run(client, id);
+            self.job = None;
         }
     }
-    let _worker = Worker(client);
-    while let Some(id) = next_job(&client.hub) {
-        work::run(client, id);
+
+    /// Waits for the next job. When there will be none, the worker is counted out under the very
+    /// lock under which that is seen: a monitor that is started next must not rely on it.
+    fn next_job(&mut self) -> Option<u64> {
+        let mut inner = self.hub.lock();
+        loop {
+            if inner.is_over() {
+                inner.workers -= 1;
+                self.counted = false;
+                return None;
+            }
+            if let Some(id) = inner.jobs.pop_front() {
+                return Some(id);
+            }
+            inner.idle += 1;
+            self.hub.work.wait(&mut inner);
+            inner.idle -= 1;
+        }
     }
 }
 
-fn next_job(hub: &Hub) -> Option<u64> {
-    let mut inner = hub.lock();
-    loop {
-        if inner.is_over() {
-            return None;
+impl Drop for Worker {
+    /// It never had a thread, or a panic ended it: the scheduler sees to what it leaves undone, and
+    /// to another worker if one is needed.
+    fn drop(&mut self) {
+        if self.counted {
+            let mut inner = self.hub.lock();
+            inner.workers -= 1;
+            inner.dropped.extend(self.job);
+            self.hub.tick.notify_one();
         }
-        if let Some(id) = inner.jobs.pop_front() {
-            return Some(id);
-        }
-        inner.idle += 1;
-        hub.work.wait(&mut inner);
-        inner.idle -= 1;
     }
 }
 

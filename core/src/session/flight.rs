@@ -21,7 +21,8 @@ use super::state::State;
 use super::{Outcome, Session, flags};
 use crate::client::describe;
 
-/// A process call in flight. Dropped unlanded, which only a panic does, it counts as one.
+/// A process call in flight. Dropped unlanded, which only a panic does, it counts as one. It has
+/// landed when its session is free again, and not before: a panic on the way leaves nothing busy.
 pub(super) struct Flight<'a> {
     session: &'a Session,
     token: CancelToken,
@@ -135,7 +136,6 @@ impl<'a> Flight<'a> {
         digest: Digest,
         exchange: &Exchange,
     ) -> (Result<Outcome, Error>, Level) {
-        self.landed = true;
         let client = &self.session.client;
         let reading = Reading::of(exchange);
         client.counters.traffic(exchange);
@@ -157,19 +157,20 @@ impl<'a> Flight<'a> {
     }
 
     /// A verdict arrived: pace by it, and raise what it raises.
-    fn deliver(&self, verdict: &Verdict, digest: Digest) -> Result<Outcome, Error> {
+    fn deliver(&mut self, verdict: &Verdict, digest: Digest) -> Result<Outcome, Error> {
         let client = &self.session.client;
         let mut state = self.session.state.lock();
         let moment = Moment::of(&*client.world.clock);
         let now = moment.now();
         let spoiled = state.spoiled;
-        state.release();
         state.pacing.judged(verdict.interval, verdict.faster);
         let decision = state
             .track
             .decide((Condition::Verdict, Status::Ok), 200, false, now);
         state.pacing.ended(now, decision.next, Duration::ZERO, 0.0);
         state.last_status = Status::Ok;
+        state.release();
+        self.landed = true;
         if state.closed {
             return Err(Error::local(Status::Cancelled));
         }
@@ -227,11 +228,10 @@ impl<'a> Flight<'a> {
     }
 
     /// No verdict arrived: the outcome table says what follows.
-    fn refuse(&self, reading: &Reading, digest: Digest, exchange: &Exchange) -> Error {
+    fn refuse(&mut self, reading: &Reading, digest: Digest, exchange: &Exchange) -> Error {
         let clock = &self.session.client.world.clock;
         let mut state = self.session.state.lock();
         let now = clock.now();
-        state.release();
         state.pacing.learn(reading.interval);
         let (condition, _) = reading.outcome;
         let spared = condition == Condition::Unreachable && exchange.reused && !exchange.answered;
@@ -248,6 +248,8 @@ impl<'a> Flight<'a> {
             state.reject(digest);
         }
         state.apply(&decision, reading.retry_after, now);
+        state.release();
+        self.landed = true;
         let due = self.session.due_of(&state, now);
         describe(
             decision.status,
