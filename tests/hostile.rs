@@ -190,6 +190,14 @@ fn peers_that_hang_drip_flood_and_lie() {
             "OE_ERR_TIMEOUT",
         ),
         (
+            "interim-answers-without-end",
+            vec![
+                Step::Request,
+                Step::Flood(format!("HTTP/1.1 103 Hints\r\nA: {:4000}\r\n\r\n", "").into()),
+            ],
+            "OE_ERR_IO",
+        ),
+        (
             "two-gibibytes",
             vec![
                 Step::Request,
@@ -212,6 +220,20 @@ fn peers_that_hang_drip_flood_and_lie() {
         ("closes", vec![Step::Request, Step::Close], "OE_ERR_IO"),
     ] {
         call(name, then, wanted);
+    }
+}
+
+#[test]
+fn a_proxy_that_floods_does_not_lift_the_deadline() {
+    for (name, bytes) in [
+        ("proxy-interim", &b"HTTP/1.1 100 Continue\r\n\r\n"[..]),
+        ("proxy-head", b"X: y\r\n"),
+    ] {
+        let proxy = Peer::plain(vec![vec![Step::Head, Step::Flood(bytes.to_vec())]]);
+        let mut command = Command::new(cases());
+        command.env("OE_PROXY", proxy.base_url());
+        let args = ["call", "http://127.0.0.1:9", "OE_ERR_PROXY"];
+        succeeds(name, command, &args, 20);
     }
 }
 

@@ -358,6 +358,7 @@ pub(crate) fn describe(
         error_type,
         retry_after: due,
         text,
+        source: None,
     }
 }
 

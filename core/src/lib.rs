@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 mod creating;
 pub mod error;
+mod files;
 pub mod frame;
 pub mod http;
 mod json;

@@ -1,6 +1,7 @@
 //! The call in flight on this thread.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,6 +30,11 @@ static NEXT_ID: AtomicUsize = AtomicUsize::new(1);
 
 /// Stands for a timeout that no clock can hold.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3_600);
+
+/// The most that is taken from the peers of one call, in bytes, with all that carries no answer:
+/// interim answers, a handshake, records of TLS that hold nothing. A head and a body have limits
+/// of their own, far below.
+const MAX_TAKEN: usize = 16 << 20;
 
 /// The socket that a cancel shuts down.
 #[derive(Clone, Default)]
@@ -64,6 +70,7 @@ pub(super) struct Call {
     bytes_sent: Cell<u64>,
     head_len: Cell<u64>,
     bytes_received: Cell<u64>,
+    taken: Cell<usize>,
     failure: Cell<Option<Failure>>,
     status: Cell<Option<u16>>,
 }
@@ -89,6 +96,7 @@ impl Call {
             bytes_sent: Cell::new(0),
             head_len: Cell::new(0),
             bytes_received: Cell::new(0),
+            taken: Cell::new(0),
             failure: Cell::new(None),
             status: Cell::new(None),
         }
@@ -170,6 +178,19 @@ impl Call {
     /// The rest of the request will not be sent. What TLS had taken may not have left.
     pub(super) fn cut_off(&self) {
         self.cut_off.set(true);
+    }
+
+    /// So many bytes came from the peer, whatever is in them.
+    ///
+    /// # Errors
+    /// When it was too much: whoever floods a call with what is no answer has none.
+    pub(super) fn takes(&self, n: usize) -> io::Result<()> {
+        let taken = self.taken.get().saturating_add(n);
+        self.taken.set(taken);
+        match taken <= MAX_TAKEN {
+            true => Ok(()),
+            false => Err(io::Error::other("the peer sends without end")),
+        }
     }
 
     pub(super) fn received(&self, n: usize) {

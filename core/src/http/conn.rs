@@ -207,9 +207,11 @@ impl Conn {
         }
         let mut failure = failure_of(error);
         while self.listens(call) {
+            call.remaining()?;
             match self.fill(call) {
                 Ok(0) => self.ended = true,
                 Ok(_) => self.early = true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.ended = true;
                     if failure_of(&error) == Failure::Tls {
@@ -225,14 +227,20 @@ impl Conn {
         Ok(())
     }
 
-    /// Reads once into the input buffer. Zero is the clean end of the connection.
+    /// Reads once into the input buffer. Zero is the clean end of the connection; `Interrupted`
+    /// says that what came holds nothing yet, so that whoever loops looks at the deadline.
     fn fill(&mut self, call: &Call) -> io::Result<usize> {
         let n = match &mut self.tls {
             None => {
                 let space = self.buffers.input_append_buf();
-                self.tcp.read(space)?
+                let n = self.tcp.read(space)?;
+                call.takes(n)?;
+                n
             }
-            Some(tls) => read_tls(tls, &mut self.tcp, self.buffers.input_append_buf())?,
+            Some(tls) => {
+                let space = self.buffers.input_append_buf();
+                read_tls(tls, &mut self.tcp, space, call)?
+            }
         };
         self.buffers.input_appended(n);
         if n > 0 {
@@ -298,20 +306,31 @@ pub(super) fn after(
     (rest, count)
 }
 
-/// Decrypts once. Zero is a `close_notify`; an end without one is an error.
-fn read_tls(tls: &mut ClientConnection, tcp: &mut Tcp, space: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match tls.reader().read(space) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            other => return other,
+/// Decrypts what is there or, if that is nothing, what comes with one read. Zero is a
+/// `close_notify`; an end without one is an error.
+fn read_tls(
+    tls: &mut ClientConnection,
+    tcp: &mut Tcp,
+    space: &mut [u8],
+    call: &Call,
+) -> io::Result<usize> {
+    match tls.reader().read(space) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        other => return other,
+    }
+    call.takes(tls.read_tls(tcp)?)?;
+    let processed = tls.process_new_packets();
+    if tls.wants_write() {
+        // Key updates and alerts; they can wait for the next send.
+        drop(tls.write_tls(tcp));
+    }
+    processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    match tls.reader().read(space) {
+        // Half a record, a session's ticket: no data, and no reason to wait yet.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(io::ErrorKind::Interrupted.into())
         }
-        tls.read_tls(tcp)?;
-        let processed = tls.process_new_packets();
-        if tls.wants_write() {
-            // Key updates and alerts; they can wait for the next send.
-            drop(tls.write_tls(tcp));
-        }
-        processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        other => other,
     }
 }
 

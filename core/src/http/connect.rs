@@ -96,6 +96,7 @@ impl SocketConnector {
         let start = Instant::now();
         let mut last = Failure::Connect;
         for (n, address) in addresses.iter().enumerate() {
+            call.remaining()?;
             let left = call.connect_timeout.saturating_sub(start.elapsed());
             let share = left / u32::try_from(addresses.len() - n).unwrap_or(u32::MAX);
             match Tcp::connect(*address, call, share.max(Duration::from_millis(1))) {
@@ -125,6 +126,7 @@ impl SocketConnector {
             .map_err(|error| roots::classify(&error))?;
         tls.set_buffer_limit(None);
         while tls.is_handshaking() || tls.wants_write() {
+            call.remaining()?;
             self.step(&mut tls, tcp, call)?;
         }
         Ok(Box::new(tls))
@@ -141,7 +143,11 @@ impl SocketConnector {
         };
         match done {
             Ok(0) => Err(Failure::Io),
-            Ok(_) => process(tls, tcp),
+            Ok(_) if writes => process(tls, tcp),
+            Ok(n) => {
+                call.takes(n).map_err(|_| Failure::Tls)?;
+                process(tls, tcp)
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 let interest = if writes {
                     PollFlags::OUT

@@ -18,7 +18,8 @@ use crate::error::{Error, Status};
 use crate::transport::Failure;
 use crate::trust::{Origin, Trust};
 
-/// The longest answer of a proxy that is read, in bytes.
+/// The most that is read of what a proxy answers, in bytes: all its interim answers together and
+/// the final one's head.
 const MAX_ANSWER: usize = 16 * 1024;
 
 /// An HTTP proxy that is asked to CONNECT. `Debug` shows host and port alone.
@@ -180,6 +181,7 @@ impl Proxy {
         let request = Zeroizing::new([&plain, name, value, end, "\r\n"].concat());
         let mut rest = request.as_bytes();
         while !rest.is_empty() {
+            call.remaining()?;
             match tcp.write(rest) {
                 Ok(n) => rest = &rest[n..],
                 Err(error) => retry(&tcp, call, &error, PollFlags::OUT)?,
@@ -193,12 +195,19 @@ impl Proxy {
     fn read_answer(&self, tcp: &mut Tcp, call: &Call) -> Result<(), Failure> {
         let mut answer = Vec::new();
         let mut byte = [0];
-        while answer.len() < MAX_ANSWER {
+        let mut taken = 0;
+        while taken < MAX_ANSWER {
+            // Also while there is always something to read.
+            call.remaining()?;
             match tcp.read(&mut byte) {
                 Ok(0) => return Err(Failure::Proxy),
                 Ok(_) => answer.push(byte[0]),
-                Err(error) => retry(tcp, call, &error, PollFlags::IN)?,
+                Err(error) => {
+                    retry(tcp, call, &error, PollFlags::IN)?;
+                    continue;
+                }
             }
+            taken += 1;
             if !answer.ends_with(b"\n\r\n") && !answer.ends_with(b"\n\n") {
                 continue;
             }

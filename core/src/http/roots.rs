@@ -1,5 +1,6 @@
 //! Whom to trust, and what a TLS error means.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
@@ -7,6 +8,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use crate::error::{Error, Status};
+use crate::files::{self, MAX_CERTIFICATES, Unread};
 use crate::transport::Failure;
 
 /// The certificates a service's certificate must lead to.
@@ -20,11 +22,15 @@ pub enum Roots {
 }
 
 impl Roots {
-    /// The system's store, read now.
+    /// The system's store, or the one that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, read now.
     ///
     /// # Errors
-    /// `OE_ERR_ARGUMENT` when there is none or it holds no usable certificate.
+    /// `OE_ERR_ARGUMENT` when there is none, it holds no usable certificate or is longer than 4 MiB.
     pub fn system() -> Result<Roots, Error> {
+        check_named_store().map_err(|why| {
+            let text = format!("SSL_CERT_FILE or SSL_CERT_DIR cannot be used: {why}");
+            Error::with_text(Status::Argument, text).because_of(why)
+        })?;
         let found = rustls_native_certs::load_native_certs();
         let mut store = RootCertStore::empty();
         // Old stores hold certificates that no parser takes; the rest is what counts.
@@ -75,6 +81,32 @@ impl Roots {
         }
         store
     }
+}
+
+/// What the environment names is read whole by [`rustls_native_certs`], however long it is: looked
+/// at before. What is not there at all, it passes over by itself.
+fn check_named_store() -> Result<(), Unread> {
+    let check = |path: &Path, so_far: u64| match files::length(path, MAX_CERTIFICATES - so_far) {
+        Ok(len) => Ok(so_far + len),
+        Err(Unread::Failed(_)) => Ok(so_far),
+        Err(Unread::TooLong(_)) => Err(Unread::TooLong(MAX_CERTIFICATES)),
+        Err(other) => Err(other),
+    };
+    let mut total = 0;
+    if let Some(file) = std::env::var_os("SSL_CERT_FILE") {
+        total = check(file.as_ref(), total)?;
+    }
+    let folders = std::env::var_os("SSL_CERT_DIR").unwrap_or_default();
+    for folder in std::env::split_paths(&folders) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            total = match check(&entry.path(), total) {
+                // Not read there.
+                Err(Unread::NoFile) => total,
+                checked => checked?,
+            };
+        }
+    }
+    Ok(())
 }
 
 /// One configuration per transport, kept, so that sessions resume. The provider is passed

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use crate::certs::Sealer;
+
 /// What to do next on a connection.
 #[derive(Clone, Debug)]
 pub enum Step {
@@ -21,6 +23,12 @@ pub enum Step {
     ReadSlowly(usize),
     /// Send these bytes.
     Send(Vec<u8>),
+    /// Send them again and again, as fast as they are taken, until the other side has gone; a minute
+    /// at most.
+    Flood(Vec<u8>),
+    /// Send tickets for later sessions in the same way, TLS 1.3 only: records that are sealed as they
+    /// should be and hold no data.
+    FloodTickets,
     /// Send them one by one, with a pause after each.
     Drip(Vec<u8>, Duration),
     /// Wait.
@@ -274,6 +282,9 @@ trait Wire: Read + Write + Send {
 
     /// Queues a `close_notify` behind what was written.
     fn notify(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes records beside the connection.
+    fn sealer(self: Box<Self>) -> io::Result<Sealer>;
 }
 
 impl Wire for TcpStream {
@@ -283,6 +294,10 @@ impl Wire for TcpStream {
 
     fn notify(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.write_all(bytes)
+    }
+
+    fn sealer(self: Box<Self>) -> io::Result<Sealer> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
@@ -297,6 +312,10 @@ impl Wire for StreamOwned<ServerConnection, TcpStream> {
         self.conn.writer().write_all(bytes)?;
         self.conn.send_close_notify();
         self.flush()
+    }
+
+    fn sealer(self: Box<Self>) -> io::Result<Sealer> {
+        Sealer::new(self.conn)
     }
 }
 
@@ -366,6 +385,8 @@ impl Connection<'_> {
                 Ok(())
             }
             Step::Send(bytes) => self.send(&bytes),
+            Step::Flood(bytes) => self.flood(&bytes),
+            Step::FloodTickets => self.flood_tickets(),
             Step::Drip(bytes, pause) => bytes.chunks(1).try_for_each(|byte| {
                 self.send(byte)?;
                 std::thread::sleep(pause);
@@ -413,6 +434,29 @@ impl Connection<'_> {
                 self.send(&bytes)?;
             },
         }
+    }
+
+    fn flood(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let many = bytes.repeat((64 * 1024 / bytes.len()).max(1));
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(60) {
+            self.wire.write_all(&many)?;
+        }
+        Ok(())
+    }
+
+    fn flood_tickets(&mut self) -> io::Result<()> {
+        let below = Box::new(self.raw.try_clone()?);
+        let mut sealer = std::mem::replace(&mut self.wire, below).sealer()?;
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(60) {
+            let many: Vec<u8> = (0..1_000)
+                .map_while(|_| sealer.ticket())
+                .flatten()
+                .collect();
+            self.raw.write_all(&many)?;
+        }
+        Ok(())
     }
 
     fn hang(&mut self) -> io::Result<()> {
