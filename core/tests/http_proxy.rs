@@ -228,6 +228,10 @@ fn up_14_the_environment_is_read_only_when_asked() {
             Ok("Some(Proxy(upper.test:2))"),
         ),
         (
+            &[("HTTPS_PROXY", "HTTP://upper.test:2/")],
+            Ok("Some(Proxy(upper.test:2))"),
+        ),
+        (
             &[("HTTPS_PROXY", "upper.test:2")],
             Ok("Some(Proxy(upper.test:2))"),
         ),
@@ -256,6 +260,8 @@ fn up_14_the_environment_is_read_only_when_asked() {
         ("a.test, 127.0.0.1", true),
         ("*", true),
         ("0.0.1,a.test", false),
+        ("a.test, fd00::/8 127.0.0.0/8", true),
+        ("128.0.0.0/8,fd00::/8", false),
     ] {
         set(&[("https_proxy", local), ("no_proxy", exceptions)]);
         let proxy = Proxy::from_env().unwrap();

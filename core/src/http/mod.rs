@@ -10,6 +10,7 @@ mod call;
 mod conn;
 mod connect;
 mod head;
+mod no_proxy;
 mod proxy;
 mod resolve;
 mod roots;
