@@ -7,6 +7,7 @@
 
 pub mod acting;
 pub mod cancel;
+pub mod cause;
 pub mod client;
 pub mod clock;
 pub mod config;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use http_rig::{Post, both, in_a_process_of_its_own, ms, reply, transport, whole};
 use oe_core::transport::{Failure, ReplyBody, Sent};
-use oe_test_support::peer::{Peer, Step, Swamp, json};
+use oe_test_support::peer::{Nobody, Peer, Step, Swamp, json};
 
 const SOON: Duration = Duration::from_millis(500);
 
@@ -66,10 +66,8 @@ fn re_17_the_connect_share_of_the_deadline() {
 
 #[test]
 fn fb_01_refused_connections_and_unknown_names_fail_at_once() {
-    let port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let nobody = Nobody::new();
+    let port = nobody.addr().port();
     for base in [
         format!("http://127.0.0.1:{port}"),
         format!("https://localhost:{port}"),

@@ -10,7 +10,7 @@ use http_rig::{KEY, Post, both, config, in_a_process_of_its_own, ms, whole};
 use oe_core::http::{HttpConfig, HttpTransport, Proxy};
 use oe_core::log::{Level, Log, LogSink};
 use oe_core::transport::{Exchange, Failure, Sent};
-use oe_test_support::peer::{Peer, Step, Swamp, json};
+use oe_test_support::peer::{Nobody, Peer, Step, Swamp, json};
 
 #[derive(Default)]
 struct Lines(Mutex<Vec<String>>);
@@ -143,10 +143,8 @@ fn up_14_a_proxy_that_refuses_is_a_proxy_failure() {
             assert_refused(&exchange, &answer[..answer.len().min(30)]);
             assert_eq!(proxy.connections(), 1);
         }
-        let gone = {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            format!("http://{}", listener.local_addr().unwrap())
-        };
+        let nobody = Nobody::new();
+        let gone = format!("http://{}", nobody.addr());
         assert_refused(&Post::to(&service.base_url()).send(&through(&gone)), "gone");
         assert_eq!(service.connections(), 0, "never around the proxy");
     }

@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use scoped_tls_hkt::scoped_thread_local;
 
+use super::why;
 use crate::cancel::CancelToken;
-use crate::transport::{Exchange, Failure, Reply, Request, Sent};
+use crate::cause::{Cause, Phase, Why};
+use crate::transport::{Exchange, Failure, Reply, ReplyBody, Request, Sent};
 use crate::trust::Origin;
 
 thread_local! {
@@ -56,6 +58,7 @@ pub(super) struct Call {
     pub(super) origin: Origin,
     pub(super) connect_timeout: Duration,
     started: Instant,
+    timeout: Duration,
     deadline: Cell<Instant>,
     cancel: CancelToken,
     socket: SocketSlot,
@@ -72,6 +75,10 @@ pub(super) struct Call {
     bytes_received: Cell<u64>,
     taken: Cell<usize>,
     failure: Cell<Option<Failure>>,
+    phase: Cell<Phase>,
+    to_proxy: Cell<bool>,
+    /// What went wrong last in this phase.
+    why: RefCell<Option<Why>>,
     status: Cell<Option<u16>>,
 }
 
@@ -84,6 +91,7 @@ impl Call {
             origin: request.url.origin().clone(),
             connect_timeout: request.connect_timeout,
             started,
+            timeout: request.timeout,
             deadline: Cell::new(started + request.timeout.min(FOREVER)),
             cancel: request.cancel.clone(),
             socket: SocketSlot::default(),
@@ -98,6 +106,9 @@ impl Call {
             bytes_received: Cell::new(0),
             taken: Cell::new(0),
             failure: Cell::new(None),
+            phase: Cell::new(Phase::Resolve),
+            to_proxy: Cell::new(false),
+            why: RefCell::new(None),
             status: Cell::new(None),
         }
     }
@@ -193,7 +204,59 @@ impl Call {
         }
     }
 
+    /// What it does from now on. What went wrong before has been got over.
+    pub(super) fn enters(&self, phase: Phase) {
+        self.phase.set(phase);
+        self.why.replace(None);
+    }
+
+    /// Whether the connection that is being made is one to the proxy.
+    pub(super) fn is_to_proxy(&self, to_proxy: bool) {
+        self.to_proxy.set(to_proxy);
+    }
+
+    /// Remembers what went wrong, in words, and hands the failure on.
+    pub(super) fn blame(&self, (failure, why): (Failure, Why)) -> Failure {
+        self.why.replace(Some(why));
+        failure
+    }
+
+    /// The same of an error of a socket; `otherwise` is what most errors mean there.
+    pub(super) fn blame_io(&self, error: io::Error, otherwise: Failure) -> Failure {
+        self.blame(why::of_io(error, otherwise))
+    }
+
+    /// The same of what was received, unless something else went wrong before.
+    pub(super) fn blame_unless_known(&self, words: &str) -> Failure {
+        self.why.borrow_mut().get_or_insert_with(|| Why::new(words));
+        Failure::Io
+    }
+
+    /// What went wrong last; forgotten here.
+    pub(super) fn take_why(&self) -> Option<Why> {
+        self.why.take()
+    }
+
+    fn cause(&self, failure: Failure) -> Cause {
+        let why = match failure {
+            Failure::Timeout => {
+                let ms = self.timeout.as_millis();
+                Some(Why::new(&format!("the deadline of {ms} ms has passed")))
+            }
+            _ => self.take_why(),
+        };
+        Cause {
+            phase: self.phase.get(),
+            to_proxy: self.to_proxy.get(),
+            why: why.unwrap_or_else(|| Why::new("it failed")),
+        }
+    }
+
+    /// Bytes of an answer arrived.
     pub(super) fn received(&self, n: usize) {
+        if self.phase.get() == Phase::Wait {
+            self.enters(Phase::Receive);
+        }
         self.answered.set(true);
         self.bytes_received
             .set(self.bytes_received.get() + n as u64);
@@ -226,8 +289,18 @@ impl Call {
 
     pub(super) fn finish(&self, outcome: Result<Reply, Failure>) -> Exchange {
         *self.socket.0.lock() = None;
+        let failure = match &outcome {
+            Err(failure) => Some(*failure),
+            Ok(reply) if !(200..300).contains(&reply.status) => None,
+            Ok(reply) => match &reply.body {
+                ReplyBody::Broken(_, failure) => Some(*failure),
+                _ => None,
+            },
+        };
+        let failure = failure.filter(|failure| *failure != Failure::Cancelled);
         let sent = self.sent.get();
         Exchange {
+            cause: failure.map(|failure| self.cause(failure)),
             outcome,
             sent: if self.cut_off.get() {
                 sent.min(Sent::Part)

@@ -13,7 +13,9 @@ use zeroize::Zeroizing;
 use super::call::Call;
 use super::head::{self, Head};
 use super::no_proxy::{self, Exception};
-use super::socket::{Tcp, classify};
+use super::socket::Tcp;
+use super::why::ENDED;
+use crate::cause::Why;
 use crate::error::{Error, Status};
 use crate::transport::Failure;
 use crate::trust::{Origin, Trust};
@@ -135,7 +137,7 @@ impl Proxy {
             call.remaining()?;
             match tcp.write(rest) {
                 Ok(n) => rest = &rest[n..],
-                Err(error) => retry(&tcp, call, &error, PollFlags::OUT)?,
+                Err(error) => retry(&tcp, call, error, PollFlags::OUT)?,
             }
         }
         self.read_answer(&mut tcp, call)?;
@@ -144,6 +146,7 @@ impl Proxy {
 
     /// Reads byte by byte past the answer's head: what follows belongs to the service.
     fn read_answer(&self, tcp: &mut Tcp, call: &Call) -> Result<(), Failure> {
+        let refuse = |words: &str| Err(call.blame((Failure::Proxy, Why::new(words))));
         let mut answer = Vec::new();
         let mut byte = [0];
         let mut taken = 0;
@@ -151,10 +154,10 @@ impl Proxy {
             // Also while there is always something to read.
             call.remaining()?;
             match tcp.read(&mut byte) {
-                Ok(0) => return Err(Failure::Proxy),
+                Ok(0) => return refuse(ENDED),
                 Ok(_) => answer.push(byte[0]),
                 Err(error) => {
-                    retry(tcp, call, &error, PollFlags::IN)?;
+                    retry(tcp, call, error, PollFlags::IN)?;
                     continue;
                 }
             }
@@ -165,18 +168,21 @@ impl Proxy {
             match head::look(&answer) {
                 Head::Whole(status, _) if head::is_interim(status) => answer.clear(),
                 Head::Whole(200..=299, _) => return Ok(()),
-                _ => return Err(Failure::Proxy),
+                Head::Whole(status, _) | Head::Begun(status) => {
+                    return refuse(&format!("it answered HTTP {status}"));
+                }
+                Head::Unknown => return refuse("its answer is not HTTP"),
             }
         }
-        Err(Failure::Proxy)
+        refuse("its answer has no end")
     }
 }
 
-fn retry(tcp: &Tcp, call: &Call, error: &std::io::Error, on: PollFlags) -> Result<(), Failure> {
+fn retry(tcp: &Tcp, call: &Call, error: std::io::Error, on: PollFlags) -> Result<(), Failure> {
     match error.kind() {
         std::io::ErrorKind::WouldBlock => tcp.wait(call, on).map(drop),
         std::io::ErrorKind::Interrupted => Ok(()),
-        _ => Err(classify(error, Failure::Proxy)),
+        _ => Err(call.blame_io(error, Failure::Proxy)),
     }
 }
 

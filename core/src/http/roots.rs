@@ -1,15 +1,14 @@
-//! Whom to trust, and what a TLS error means.
+//! Whom to trust.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::{Error, Status};
 use crate::files::{self, MAX_CERTIFICATES, Unread};
-use crate::transport::Failure;
 
 /// The certificates a service's certificate must lead to.
 #[derive(Clone, Debug, Default)]
@@ -121,15 +120,4 @@ pub(super) fn client_config(roots: &Roots) -> Result<Arc<ClientConfig>, Error> {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
-}
-
-/// What a TLS error means. "Not yet valid" is most often a device whose clock has not been set.
-pub(super) fn classify(error: &rustls::Error) -> Failure {
-    match error {
-        rustls::Error::InvalidCertificate(
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
-        )
-        | rustls::Error::FailedToGetCurrentTime => Failure::Clock,
-        _ => Failure::Tls,
-    }
 }

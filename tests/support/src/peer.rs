@@ -229,6 +229,41 @@ impl Drop for Peer {
     }
 }
 
+/// A port of this machine that refuses connections for as long as this lives: it is taken, so that no
+/// other program gets it meanwhile, but nobody listens.
+pub struct Nobody {
+    addr: SocketAddr,
+    _taken: socket2::Socket,
+}
+
+impl Nobody {
+    /// A new one.
+    #[must_use]
+    pub fn new() -> Nobody {
+        use socket2::{Domain, Socket, Type};
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+        socket.bind(&any.into()).expect("a loopback port");
+        let addr = socket.local_addr().expect("its address");
+        Nobody {
+            addr: addr.as_socket().expect("an address"),
+            _taken: socket,
+        }
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+}
+
+impl Default for Nobody {
+    fn default() -> Self {
+        Nobody::new()
+    }
+}
+
 /// A port of this machine that connections to stay pending: its queue is full. Linux only.
 pub struct Swamp {
     addr: SocketAddr,
