@@ -6,7 +6,7 @@ mod http_rig;
 
 use std::time::{Duration, Instant};
 
-use http_rig::{Post, both, config, ms, tls_peer, transport};
+use http_rig::{MORE_THAN_BUFFERS, Post, both, config, ms, tls_peer, transport};
 use oe_core::http::{HttpConfig, HttpTransport, Proxy};
 use oe_core::transport::{Exchange, Failure, Sent};
 use oe_test_support::peer::{Peer, Step};
@@ -94,7 +94,11 @@ fn a_service_that_floods_interim_answers_has_a_limit() {
 #[test]
 fn a_service_that_floods_tickets_does_not_lift_the_deadline() {
     for (then, sent) in [(Step::Request, Sent::All), (Step::Head, Sent::Part)] {
-        let size = if sent == Sent::All { 2_000 } else { 24 << 20 };
+        let size = if sent == Sent::All {
+            2_000
+        } else {
+            MORE_THAN_BUFFERS
+        };
         let peer = tls_peer(vec![vec![then, Step::FloodTickets]]);
         let post = Post::to(&peer.base_url()).image(size);
         let exchange = within(ms(1_000), post, &transport());

@@ -65,7 +65,7 @@ fn a_deadline_includes_a_lookup_that_hangs() {
         let took = start.elapsed();
         assert_eq!(exchange.outcome, Err(Failure::Timeout));
         assert_eq!((exchange.sent, exchange.bytes_sent), (Sent::Nothing, 0));
-        assert!(took < Duration::from_millis(900), "{took:?}");
+        assert!(took < Duration::from_millis(1_500), "{took:?}");
         let cause = exchange.cause.unwrap().to_string();
         let words = "While resolving the name: the deadline of 400 ms has passed";
         assert_eq!(cause, words);

@@ -100,6 +100,7 @@ struct Shared {
     connections: AtomicUsize,
     open: AtomicUsize,
     resumed: AtomicUsize,
+    hung: AtomicUsize,
     stop: AtomicBool,
 }
 
@@ -211,14 +212,27 @@ impl Peer {
 
     /// Waits until this many connections are still open.
     pub fn wait_for_open(&self, wanted: usize) {
-        let start = Instant::now();
-        while self.shared.open.load(Ordering::SeqCst) != wanted {
-            assert!(
-                start.elapsed() < Duration::from_secs(10),
-                "connections stay open"
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let open = || self.shared.open.load(Ordering::SeqCst) == wanted;
+        wait_until("connections are open or closed as they should", open);
+    }
+
+    /// Waits until this many connections have come as far as [`Step::Hang`]: what their scripts say
+    /// before that has been done.
+    pub fn wait_for_hung(&self, wanted: usize) {
+        let hung = || self.shared.hung.load(Ordering::SeqCst) >= wanted;
+        wait_until("scripts come to their end", hung);
+    }
+}
+
+/// Waits for something that happens soon, however busy the machine is.
+///
+/// # Panics
+/// When it has not happened after 10 s.
+pub fn wait_until(what: &str, happened: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < Duration::from_secs(10), "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -495,6 +509,7 @@ impl Connection<'_> {
     }
 
     fn hang(&mut self) -> io::Result<()> {
+        self.shared.hung.fetch_add(1, Ordering::SeqCst);
         let start = Instant::now();
         self.raw.set_read_timeout(Some(Duration::from_millis(50)))?;
         while start.elapsed() < Duration::from_secs(60) && !self.shared.stop.load(Ordering::SeqCst)
