@@ -277,6 +277,7 @@ mod tests {
             error_type: Some(error::ErrorType::FreeLimit),
             retry_after: error::Due::Never,
             text: "€".repeat(200),
+            source: None,
         };
         record(&error);
         let last = recorded();

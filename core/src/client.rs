@@ -8,10 +8,11 @@ use std::time::Duration;
 use crate::sync::Mutex;
 
 use crate::cancel::CancelToken;
+use crate::cause::Cause;
 use crate::clock::World;
 use crate::config::{Backend, CallConfig, Confidence, Options};
 use crate::creating::{self, CreatePace, Problem};
-use crate::error::{Due, Error, ErrorType, Status};
+use crate::error::{Due, Error, ErrorType, Source, Status};
 use crate::http::{HttpConfig, HttpTransport};
 use crate::key::ApiKey;
 use crate::latch::{Latch, Ticket};
@@ -226,7 +227,7 @@ impl Client {
         drop(flight);
         self.counters.traffic(&exchange);
         let outcome = creating::read(&exchange, &self.trust);
-        self.created(purpose, started, ticket, outcome)
+        self.created(purpose, started, ticket, outcome, exchange.cause)
     }
 
     fn created(
@@ -235,6 +236,7 @@ impl Client {
         started: Duration,
         ticket: Ticket,
         outcome: Result<ContextUrls, Problem>,
+        cause: Option<Cause>,
     ) -> Result<ContextUrls, Error> {
         let now = self.world.clock.now();
         match outcome {
@@ -270,6 +272,7 @@ impl Client {
                     problem.error_type,
                     self.create_due(),
                     &self.trust.create_url().origin().host,
+                    cause.as_ref(),
                 );
                 if let Some(better) = problem.text {
                     better.clone_into(&mut error.text);
@@ -339,18 +342,23 @@ impl Client {
     }
 }
 
-/// An error of an exchange, in words: the table's sentence, the HTTP status and the host.
+/// An error of an exchange, in words: the table's sentence, where and why it failed, and the HTTP
+/// status or the host.
 pub(crate) fn describe(
     status: Status,
     http_status: u16,
     error_type: Option<ErrorType>,
     due: Due,
     host: &str,
+    cause: Option<&Cause>,
 ) -> Error {
-    let sentence = status.row().text;
+    let mut text = status.row().text.to_owned();
+    if let Some(cause) = cause {
+        text = format!("{text} {cause}");
+    }
     let text = match http_status {
-        0 => format!("{sentence} (host {host})"),
-        code => format!("{sentence} (HTTP {code})"),
+        0 => format!("{text} (host {host})"),
+        code => format!("{text} (HTTP {code})"),
     };
     Error {
         status,
@@ -358,6 +366,7 @@ pub(crate) fn describe(
         error_type,
         retry_after: due,
         text,
+        source: cause.map(|cause| Arc::new(cause.clone()) as Source),
     }
 }
 

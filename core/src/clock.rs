@@ -68,8 +68,9 @@ impl Clock for SystemClock {
 
     #[cfg(target_os = "linux")]
     fn boot_id(&self) -> Option<String> {
-        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        let id = text.trim();
+        let path = "/proc/sys/kernel/random/boot_id";
+        let bytes = crate::files::read(path.as_ref(), 128).ok()?;
+        let id = std::str::from_utf8(&bytes).ok()?.trim();
         (!id.is_empty() && id.len() <= 64 && id.is_ascii()).then(|| id.to_owned())
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Status};
+use crate::files;
 use crate::http::{Proxy, Roots};
 use crate::key::ApiKey;
 use crate::log::Log;
@@ -169,16 +170,14 @@ impl Options {
     /// As [`set_ca_pem`](Self::set_ca_pem), from a file that is read now.
     ///
     /// # Errors
-    /// When the file cannot be read or holds no certificate.
+    /// When it is not a regular file of at most 4 MiB, cannot be read or holds no certificate.
     pub fn set_ca_file(&mut self, path: Option<&str>) -> Result<(), Error> {
         let Some(path) = path else {
             return self.set_ca_pem(None);
         };
-        let pem = std::fs::read(path).map_err(|why| {
-            Error::with_text(
-                Status::Argument,
-                format!("the CA file cannot be read: {}", why.kind()),
-            )
+        let pem = files::read(path.as_ref(), files::MAX_CERTIFICATES).map_err(|why| {
+            let text = format!("the CA file cannot be read: {why}");
+            Error::with_text(Status::Argument, text).because_of(why)
         })?;
         self.set_ca_pem(Some(&pem))
     }

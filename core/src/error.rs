@@ -4,6 +4,7 @@
 //! are made from it. Numbers are never reused.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Who has to act on a status. The groups of the status table.
@@ -230,9 +231,13 @@ impl Due {
     }
 }
 
+/// What lies under an [`Error`]: an error of the system or of TLS.
+pub type Source = Arc<dyn std::error::Error + Send + Sync>;
+
 /// Why a call did not succeed.
 ///
-/// Holds nothing secret: `text` is made from fixed sentences, a host name at most.
+/// Holds nothing secret: `text` is made from fixed sentences, the words of the system's and of TLS's
+/// errors, and a host name at most.
 #[derive(Clone, Debug)]
 pub struct Error {
     /// The status to return; never [`Status::Ok`].
@@ -245,6 +250,8 @@ pub struct Error {
     pub retry_after: Due,
     /// For people and logs.
     pub text: String,
+    /// What the system or TLS said, for [`std::error::Error::source`].
+    pub source: Option<Source>,
 }
 
 impl Error {
@@ -263,7 +270,15 @@ impl Error {
             error_type: None,
             retry_after: Due::In(Duration::ZERO),
             text: text.into(),
+            source: None,
         }
+    }
+
+    /// The same error with what lies under it.
+    #[must_use]
+    pub fn because_of(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Error {
+        self.source = Some(Arc::new(source));
+        self
     }
 
     /// The same error with the time until the next call is allowed.
@@ -280,7 +295,11 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
 
 /// The service's ten texts for a print quality, 1 to 10; "unknown" outside.
 #[must_use]

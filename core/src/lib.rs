@@ -7,11 +7,13 @@
 
 pub mod acting;
 pub mod cancel;
+pub mod cause;
 pub mod client;
 pub mod clock;
 pub mod config;
 mod creating;
 pub mod error;
+mod files;
 pub mod frame;
 pub mod http;
 mod json;

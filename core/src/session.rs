@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::sync::{Condvar, Mutex};
 
 use crate::cancel::CancelToken;
+use crate::cause::{Cause, Phase, Why};
 use crate::client::{Client, Purpose};
 use crate::config::{Confidence, check_interval};
 use crate::error::{Due, Error, Status};
@@ -244,6 +245,11 @@ impl Session {
                 answered: false,
                 bytes_sent: 0,
                 bytes_received: 0,
+                cause: Some(Cause {
+                    phase: Phase::Send,
+                    to_proxy: false,
+                    why: Why::new("the system has no random numbers to give"),
+                }),
             };
         };
         self.client.transport.exchange(&Request {

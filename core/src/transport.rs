@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::cancel::CancelToken;
+use crate::cause::Cause;
 use crate::key::ApiKey;
 use crate::trust::TrustedUrl;
 
@@ -114,6 +115,9 @@ pub struct Exchange {
     pub bytes_sent: u64,
     /// Bytes of the answer, headers included, TLS not.
     pub bytes_received: u64,
+    /// Where and why it failed, if it did and that is known: without an answer, or in the body of a
+    /// success.
+    pub cause: Option<Cause>,
 }
 
 /// Sends one request and reads one answer. Never repeats a request, never follows a redirect.

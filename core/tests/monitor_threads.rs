@@ -75,6 +75,7 @@ impl Transport for Service {
             answered: true,
             bytes_sent: 0,
             bytes_received: 0,
+            cause: None,
         }
     }
 }

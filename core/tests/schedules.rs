@@ -214,6 +214,7 @@ impl Transport for World {
             answered: answer.is_ok(),
             bytes_sent: 0,
             bytes_received: 0,
+            cause: None,
             outcome: answer.map(|(status, body)| Reply {
                 status,
                 retry_after: Vec::new(),

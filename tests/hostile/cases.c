@@ -274,6 +274,15 @@ static void black_hole(void)
     _exit(finish()); /* three look-ups are asleep; they must not keep a host from ending */
 }
 
+/* Whether a name is one of "A" or "A|B". */
+static int is_one_of(const char *name, const char *names)
+{
+    size_t len = strlen(name);
+    for (const char *at = names; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
+        if (!strncmp(at, name, len) && (at[len] == '\0' || at[len] == '|')) return 1;
+    return 0;
+}
+
 /* A call against whatever the peer at `url` does; it must end as `more` says, within 2 s and half a second. */
 static void call(void)
 {
@@ -288,7 +297,7 @@ static void call(void)
         status = oe_process_jpeg(context, jpeg, sizeof jpeg, &result);
     }
     CHECK(now_ms() - begun < timeout_ms + 500);
-    if (strcmp(oe_status_name(status), more) != 0) FAIL("%s, not %s", oe_status_name(status), more);
+    if (!is_one_of(oe_status_name(status), more)) FAIL("%s, not %s", oe_status_name(status), more);
     oe_context_free(context);
     oe_client_free(client);
 }

@@ -73,6 +73,7 @@ static inline oe_client *client_of(const char *url, uint32_t timeout_ms, const c
     IS(oe_options_set_allow_http(o, 1), OE_OK);
     IS(oe_options_set_timeout_ms(o, timeout_ms), OE_OK);
     IS(oe_options_set_max_frame_age_ms(o, 0), OE_OK);
+    if (getenv("OE_PROXY")) IS(oe_options_set_proxy(o, getenv("OE_PROXY")), OE_OK);
     if (ca_file) IS(oe_options_set_ca_file(o, ca_file), OE_OK);
     IS(oe_client_new(o, &client), OE_OK);
     oe_options_free(o);

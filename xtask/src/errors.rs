@@ -15,7 +15,8 @@ Every call that can fail returns a number. 0 is success. Above 0 nothing is wron
 verdict. Below 0 something is, and the groups below say who has to act. Numbers are never reused;
 treat one you do not know by its sign, and by `oe_status_is_retryable()`.
 
-`oe_last_error()` adds the HTTP status, the service's own word and a sentence for people.
+`oe_last_error()` adds the HTTP status, the service's own word and a text for people: for a request
+that failed on its way it says in which phase and why (`EMBEDDING.md`, \"What an error says\").
 \"Retry\" means that the same call may succeed later although nobody changes anything. A loop of
 `oe_context_wait_due()` and `oe_process_jpeg()` already waits as long as each failure asks for.
 ";

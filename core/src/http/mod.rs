@@ -10,10 +10,12 @@ mod call;
 mod conn;
 mod connect;
 mod head;
+mod no_proxy;
 mod proxy;
 mod resolve;
 mod roots;
 mod socket;
+mod why;
 
 use std::io::Read;
 use std::rc::Rc;
@@ -26,6 +28,7 @@ use ureq::http::{HeaderValue, Response, header};
 use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
+use crate::cause::Why;
 use crate::clock::Spawn;
 use crate::error::Error;
 use crate::key::ApiKey;
@@ -105,7 +108,10 @@ impl HttpTransport {
         let outcome = loop {
             call.remaining()?;
             let mut body = Promise(request.body_len());
-            let message = message(request, &mut body).ok_or(Failure::Io)?;
+            let message = message(request, &mut body).ok_or_else(|| {
+                let words = "the URL reads differently than where it was checked";
+                call.blame((Failure::Io, Why::new(words)))
+            })?;
             let outcome = call::send_from(request.body, || self.agent.run(message));
             // Closed while it idled, noticed before anything was sent: that connection is gone.
             if outcome.is_ok() || !call.begin_again() {
@@ -118,8 +124,11 @@ impl HttpTransport {
                 let failure = match (call.failure(), &error) {
                     (Some(failure), _) => failure,
                     // Not broken: refused by us.
-                    (None, ureq::Error::LargeResponseHeader(..)) => return Err(Failure::Io),
-                    (None, _) => Failure::Io,
+                    (None, ureq::Error::LargeResponseHeader(..)) => {
+                        let why = Why::new("the head of the answer is longer than 64 KiB");
+                        return Err(call.blame((Failure::Io, why)));
+                    }
+                    (None, _) => call.blame_unless_known("the answer is not HTTP"),
                 };
                 // The connection broke inside the header block of an answer whose status is known.
                 match call.status_seen() {
@@ -146,10 +155,7 @@ impl Transport for HttpTransport {
         self.log.debug(format_args!(
             "{}: {} in {} ms, {} bytes out, {} in{}",
             request.url.origin().host,
-            match &exchange.outcome {
-                Ok(reply) => format!("HTTP {}", reply.status),
-                Err(failure) => format!("{failure:?}"),
-            },
+            outcome_of(&exchange),
             call.elapsed().as_millis(),
             exchange.bytes_sent,
             exchange.bytes_received,
@@ -166,6 +172,18 @@ impl Transport for HttpTransport {
 impl std::fmt::Debug for HttpTransport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("HttpTransport")
+    }
+}
+
+/// For the log.
+fn outcome_of(exchange: &Exchange) -> String {
+    let outcome = match &exchange.outcome {
+        Ok(reply) => format!("HTTP {}", reply.status),
+        Err(failure) => format!("{failure:?}"),
+    };
+    match &exchange.cause {
+        Some(cause) => format!("{outcome} ({cause})"),
+        None => outcome,
     }
 }
 
@@ -270,7 +288,12 @@ fn read_body(body: &mut Body, call: &Rc<Call>) -> ReplyBody {
                 return ReplyBody::TooLong(bytes);
             }
             Ok(n) => bytes.extend_from_slice(&chunk[..n]),
-            Err(_) => return ReplyBody::Broken(bytes, call.failure().unwrap_or(Failure::Io)),
+            Err(_) => {
+                let failure = call.failure();
+                let failure = failure
+                    .unwrap_or_else(|| call.blame_unless_known("the body is not as HTTP has it"));
+                return ReplyBody::Broken(bytes, failure);
+            }
         }
     }
 }

@@ -250,6 +250,7 @@ impl<'a> Flight<'a> {
             reading.error_type,
             due,
             &self.url.origin().host,
+            exchange.cause.as_ref(),
         )
     }
 }

@@ -280,6 +280,7 @@ impl Script {
             answered: false,
             bytes_sent: if sent == Sent::All { all } else { 0 },
             bytes_received: 0,
+            cause: None,
         };
         let answer = |status, headers: Vec<(&str, String)>, body| {
             let named = |wanted: &'static str| -> Vec<String> {

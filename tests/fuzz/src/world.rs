@@ -191,6 +191,7 @@ impl Transport for World {
             answered: false,
             bytes_sent: 0,
             bytes_received: 0,
+            cause: None,
         }
     }
 }
