@@ -55,9 +55,10 @@ impl Clock for SystemClock {
 
     #[cfg(target_os = "linux")]
     fn since_boot(&self) -> Option<Duration> {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        let seconds = u64::try_from(time.tv_sec).ok()?;
-        let nanos = u32::try_from(time.tv_nsec).ok()?;
+        // nix's time has the size that the C library gives it, rustix's not on every target.
+        let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).ok()?;
+        let seconds = u64::try_from(time.tv_sec()).ok()?;
+        let nanos = u32::try_from(time.tv_nsec()).ok()?;
         Some(Duration::new(seconds, nanos))
     }
 
