@@ -117,9 +117,10 @@ impl Clock for SystemClock {
 
 #[cfg(target_os = "linux")]
 fn boot_clock() -> Option<Duration> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let seconds = u64::try_from(time.tv_sec).ok()?;
-    let nanos = u32::try_from(time.tv_nsec).ok()?;
+    // nix's time has the size that the C library gives it, rustix's not on every target.
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).ok()?;
+    let seconds = u64::try_from(time.tv_sec()).ok()?;
+    let nanos = u32::try_from(time.tv_nsec()).ok()?;
     Some(Duration::new(seconds, nanos))
 }
 
@@ -234,8 +235,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn the_default_clock_is_monotonic_and_its_boot_clock_counts_sleep() {
         let monotonic = || {
-            let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-            Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+            let clock = nix::time::ClockId::CLOCK_MONOTONIC;
+            let time = nix::time::clock_gettime(clock).unwrap();
+            Duration::new(time.tv_sec() as u64, time.tv_nsec() as u32)
         };
         let clock = SystemClock::default();
         let (before, now, after) = (monotonic(), clock.now(), monotonic());

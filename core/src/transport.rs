@@ -71,7 +71,7 @@ pub struct Reply {
     pub status: u16,
     /// Every `Retry-After` header, as sent.
     pub retry_after: Vec<String>,
-    /// The `Date` header, as sent.
+    /// The `Date` header, as sent, of an answer with a `Retry-After`; nothing else is measured by it.
     pub date: Option<String>,
     /// The body.
     pub body: ReplyBody,

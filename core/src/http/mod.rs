@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ureq::config::AutoHeaderValue;
-use ureq::http::{HeaderValue, Response, header};
+use ureq::http::{HeaderName, HeaderValue, Response, header};
 use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
@@ -33,7 +33,7 @@ use crate::cause::Why;
 use crate::clock::Spawn;
 use crate::error::Error;
 use crate::key::ApiKey;
-use crate::log::Log;
+use crate::log::{Level, Log};
 use crate::transport::{Exchange, Failure, MAX_REPLY_BODY, Reply, ReplyBody, Request, Transport};
 
 use call::Call;
@@ -143,6 +143,25 @@ impl HttpTransport {
     }
 }
 
+impl HttpTransport {
+    /// Writes one exchange down.
+    fn tell(&self, request: &Request<'_>, call: &Call, exchange: &Exchange) {
+        self.log.debug(format_args!(
+            "{}: {} in {} ms, {} bytes out, {} in{}",
+            request.url.origin().host,
+            outcome_of(exchange),
+            call.elapsed().as_millis(),
+            exchange.bytes_sent,
+            exchange.bytes_received,
+            if exchange.reused {
+                ", kept connection"
+            } else {
+                ""
+            },
+        ));
+    }
+}
+
 impl Transport for HttpTransport {
     fn exchange(&self, request: &Request<'_>) -> Exchange {
         let call = Rc::new(Call::new(request));
@@ -153,19 +172,9 @@ impl Transport for HttpTransport {
         drop(hook);
         drop(entered);
         let exchange = call.finish(outcome);
-        self.log.debug(format_args!(
-            "{}: {} in {} ms, {} bytes out, {} in{}",
-            request.url.origin().host,
-            outcome_of(&exchange),
-            call.elapsed().as_millis(),
-            exchange.bytes_sent,
-            exchange.bytes_received,
-            if exchange.reused {
-                ", kept connection"
-            } else {
-                ""
-            },
-        ));
+        if self.log.wants(Level::Debug) {
+            self.tell(request, &call, &exchange);
+        }
         exchange
     }
 }
@@ -212,10 +221,13 @@ fn message<'a>(
         .header(header::CONTENT_TYPE, request.content_type)
         .header(header::CONTENT_LENGTH, request.body_len());
     if let Some(key) = request.key {
-        builder = builder.header("X-API-Key", key_header(key)?);
+        builder = builder.header(&KEY, key_header(key)?);
     }
     builder.body(SendBody::from_reader(body)).ok()
 }
+
+/// The header of the key, as HTTP compares names.
+static KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The key as a header value whose memory is overwritten when the request is gone.
 fn key_header(key: &ApiKey) -> Option<HeaderValue> {
@@ -253,12 +265,16 @@ fn read(mut response: Response<Body>, call: &Rc<Call>) -> Reply {
     }
     let headers = response.headers();
     let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-    let retry_after = headers
+    let retry_after: Vec<String> = headers
         .get_all(header::RETRY_AFTER)
         .iter()
         .filter_map(text)
         .collect();
-    let date = headers.get(header::DATE).and_then(text);
+    // Only what `Retry-After` says is measured by it.
+    let date = match retry_after.is_empty() {
+        true => None,
+        false => headers.get(header::DATE).and_then(text),
+    };
     let encoded = headers
         .get_all(header::CONTENT_ENCODING)
         .iter()

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::call::Call;
@@ -102,12 +102,9 @@ impl Tcp {
     }
 
     fn poll(&self, interest: PollFlags, time: Duration) -> io::Result<PollFlags> {
-        let timeout = Timespec::try_from(time).map_err(io::Error::other)?;
-        let mut fds = [PollFd::new(&*self.stream, interest)];
-        match poll(&mut fds, Some(&timeout)) {
-            Ok(_) => Ok(fds[0].revents()),
-            Err(rustix::io::Errno::INTR) => Ok(PollFlags::empty()),
-            Err(error) => Err(error.into()),
+        match poll(&self.stream, interest, time) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(PollFlags::empty()),
+            other => other,
         }
     }
 
@@ -116,6 +113,34 @@ impl Tcp {
         self.poll(PollFlags::IN, Duration::ZERO)
             .is_ok_and(|ready| ready.is_empty())
     }
+}
+
+/// Waits once. In whole milliseconds, rounded up: a wait that ended just before its time would begin
+/// again. A `timespec` would have to have the size that the C library means (`core/Cargo.toml`).
+#[cfg(unix)]
+fn poll(stream: &TcpStream, interest: PollFlags, time: Duration) -> io::Result<PollFlags> {
+    use nix::poll::{PollFd, PollFlags as Flags, PollTimeout, poll};
+    use std::os::fd::AsFd;
+    let rest = time.subsec_nanos().div_ceil(1_000_000);
+    let ms = time
+        .as_secs()
+        .saturating_mul(1_000)
+        .saturating_add(rest.into());
+    let timeout = PollTimeout::try_from(ms);
+    let interest = Flags::from_bits_retain(interest.bits());
+    let mut fds = [PollFd::new(stream.as_fd(), interest)];
+    poll(&mut fds, timeout.unwrap_or(PollTimeout::MAX))?;
+    let ready = fds[0].revents().unwrap_or(interest);
+    Ok(PollFlags::from_bits_retain(ready.bits()))
+}
+
+#[cfg(not(unix))]
+fn poll(stream: &TcpStream, interest: PollFlags, time: Duration) -> io::Result<PollFlags> {
+    use rustix::event::{PollFd, Timespec, poll};
+    let timeout = Timespec::try_from(time).map_err(io::Error::other)?;
+    let mut fds = [PollFd::new(stream, interest)];
+    poll(&mut fds, Some(&timeout))?;
+    Ok(fds[0].revents())
 }
 
 fn is_pending(error: &io::Error) -> bool {
