@@ -5,10 +5,10 @@ int main(int argc, char **argv) { // minimal snapshot.jpg [http://a-server-of-yo
     static uint8_t jpeg[6291456];
     oe_client *client = NULL; oe_context *print = NULL;
     oe_options *options = oe_options_new();
-    oe_options_set_api_key(options, getenv("OE_API_KEY"));
-    oe_options_set_endpoint(options, argc > 2 ? argv[2] : NULL);
-    oe_options_set_allow_http(options, argc > 2);
-    oe_status status = oe_client_new(options, &client);
+    oe_status status = oe_options_set_api_key(options, getenv("OE_API_KEY"));
+    if (status == OE_OK) status = oe_options_set_endpoint(options, argc > 2 ? argv[2] : NULL);
+    if (status == OE_OK) status = oe_options_set_allow_http(options, argc > 2);
+    if (status == OE_OK) status = oe_client_new(options, &client);
     if (status == OE_OK) status = oe_context_create(client, 0, 0, &print);
     while (status == OE_OK && (status = oe_context_wait_due(print)) == OE_OK) {
         oe_result result = OE_RESULT_INIT;

@@ -14,10 +14,10 @@
  *       static uint8_t jpeg[6291456];
  *       oe_client *client = NULL; oe_context *print = NULL;
  *       oe_options *options = oe_options_new();
- *       oe_options_set_api_key(options, getenv("OE_API_KEY"));
- *       oe_options_set_endpoint(options, argc > 2 ? argv[2] : NULL);
- *       oe_options_set_allow_http(options, argc > 2);
- *       oe_status status = oe_client_new(options, &client);
+ *       oe_status status = oe_options_set_api_key(options, getenv("OE_API_KEY"));
+ *       if (status == OE_OK) status = oe_options_set_endpoint(options, argc > 2 ? argv[2] : NULL);
+ *       if (status == OE_OK) status = oe_options_set_allow_http(options, argc > 2);
+ *       if (status == OE_OK) status = oe_client_new(options, &client);
  *       if (status == OE_OK) status = oe_context_create(client, 0, 0, &print);
  *       while (status == OE_OK && (status = oe_context_wait_due(print)) == OE_OK) {
  *           oe_result result = OE_RESULT_INIT;
@@ -51,7 +51,8 @@
  *
  * Threads. Any function may be called from any thread at any time. One context takes one call at a
  *     time that waits or sends: another one gets OE_ERR_BUSY, it is never queued. The library has
- *     no thread of its own but one that looks up a host name, while it does, and while a client has
+ *     no thread of its own but one that looks up a host name, while it does, one that goes on with
+ *     the lines of several threads for a log function that is slow, and while a client has
  *     monitors, one that keeps time and up to oe_options_set_workers() others. Such threads are
  *     called "oe-...", block all signals and never call the host, except for its log function.
  *
@@ -273,11 +274,15 @@ OE_API const char *oe_status_name(oe_status status);
  * Since: 0.1.0 */
 OE_API const char *oe_status_text(oe_status status);
 
-/** Whether the same call may succeed later although nobody changes anything.
+/** Whether a loop that takes a new frame each time should go on: nobody has to change anything, and a
+ * later call with another frame, at its own time, may bring a verdict. It does not say that the
+ * same bytes may be sent again. These are: OE_NOT_DUE, OE_ERR_BUSY, OE_ERR_STALE_FRAME, OE_ERR_DNS
+ * to OE_ERR_PROXY, OE_ERR_TLS, OE_ERR_CLOCK, OE_ERR_RATE_LIMITED to OE_ERR_PROTOCOL,
+ * OE_ERR_IMAGE_REJECTED, OE_ERR_AUTH_UNCONFIRMED, OE_ERR_RESOURCES.
  * Blocks: no.
  * Threads: any.
  * Owns: nothing.
- * Returns: 1 if it may; else 0, also for OE_OK and for a number that is no status.
+ * Returns: 1 for these; else 0, also for OE_OK and for a number that is no status.
  * Since: 0.1.0 */
 OE_API int32_t oe_status_is_retryable(oe_status status);
 
@@ -312,6 +317,10 @@ OE_API void oe_error_init(oe_error *out, size_t size);
  * What a client is made with. Setters check and copy at once, and a refused value leaves the one
  * before. Options can be changed or freed at any time after oe_client_new(): clients keep what
  * they were made with. Strings are at most 64 KiB; NULL restores the default.
+ *
+ * A refused key, backend, endpoint, allow_http, trust, CA, proxy or model file is remembered: until
+ * the same setter succeeds, with NULL or 0 too, oe_client_new() returns that status. So neither
+ * key nor pictures go where the host did not mean them to, even if it checks oe_client_new() only.
  * ============================================================================================== */
 
 /** Who looks at the pictures, for oe_options_set_backend(). */
@@ -491,8 +500,8 @@ typedef struct oe_usage {
     uint32_t struct_size;     /**< Set by OE_USAGE_INIT or oe_usage_init(). */
     uint32_t contexts;        /**< Contexts alive now. */
     uint64_t processed;       /**< Process calls that brought a verdict. */
-    uint64_t possibly_billed; /**< Process calls sent whole whose answer never came: billed or not,
-                                   nobody knows. Part of failed. */
+    uint64_t possibly_billed; /**< Process calls sent whole whose verdict never came or broke off:
+                                   billed or not, nobody knows. Part of failed. */
     uint64_t failed;          /**< Process calls that tried to reach the service and brought no
                                    verdict. */
     uint64_t creates;         /**< Contexts created, those of key checks and renewals included. */
@@ -504,11 +513,13 @@ typedef struct oe_usage {
 #define OE_USAGE_INIT { sizeof(oe_usage), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** Makes a client from options. Sends nothing: whether the key is good, a create or a key check
- * tells. On failure *out is NULL.
+ * tells. A setting that was refused and not set since is refused here too, and oe_last_error()
+ * names its setter. On failure *out is NULL.
  * Blocks: no.
  * Threads: any.
  * Owns: the caller owns *out and frees it with oe_client_free(); options stay the caller's.
- * Returns: OE_OK; OE_ERR_ARGUMENT (no key, http not allowed), OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES.
+ * Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key, http not allowed),
+ *     OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES.
  * Since: 0.1.0 */
 OE_API oe_status oe_client_new(const oe_options *options, oe_client **out);
 
@@ -740,8 +751,8 @@ typedef struct oe_result {
                                               again. */
     uint32_t flags;                      /**< OE_RESULT_... bits. Ignore bits you do not know. */
     uint32_t latency_ms;                 /**< Milliseconds from the call to the verdict. */
-    uint32_t frame_age_ms;               /**< Milliseconds from the capture to the verdict; 0:
-                                              capture time not given. */
+    uint32_t frame_age_ms;               /**< Milliseconds from the capture, or the call without its
+                                              time, to the verdict; sleep included. */
 } oe_result;
 #define OE_RESULT_INIT { sizeof(oe_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
@@ -756,7 +767,8 @@ OE_API oe_status oe_process_jpeg(oe_context *context, const uint8_t *jpeg, size_
     *out);
 
 /** As oe_process_jpeg(), of a frame whose capture time is known: milliseconds since 1970, UTC. One
- * in the future counts as now; 0 is "not known". Old frames are then refused or marked late.
+ * in the future counts as now; 0 is now, and not late because of its own upload. Old frames are
+ * refused or marked late; time asleep counts.
  * Blocks: as oe_process_jpeg().
  * Threads: as oe_process_jpeg().
  * Owns: as oe_process_jpeg().
@@ -793,9 +805,9 @@ enum {
     OE_EVENT_ERROR = 5,           /**< An attempt failed, as error says; it is made again in
                                        time. */
     OE_EVENT_RECOVERED = 6,       /**< The first verdict after errors. */
-    OE_EVENT_CAMERA_STALLED = 7,  /**< 60 s without a frame that was wanted, or the same bytes three
-                                       times. */
-    OE_EVENT_CAMERA_BACK = 8,     /**< Frames come or change again. */
+    OE_EVENT_CAMERA_STALLED = 7,  /**< 60 s without a frame of use, or the same bytes three times;
+                                       status says why. */
+    OE_EVENT_CAMERA_BACK = 8,     /**< Frames come, change or are of use again. */
     OE_EVENT_CONTEXT_RENEWED = 9, /**< A new context took the place of a lost one. */
     OE_EVENT_LATCHED = 10,        /**< An account error stops the client, see section 4; with
                                        error. */
@@ -807,7 +819,8 @@ typedef struct oe_event {
     uint32_t struct_size; /**< Set by OE_EVENT_INIT or oe_event_init(). */
     int32_t kind;         /**< OE_EVENT_... Ignore one you do not know. */
     uint64_t tag;         /**< The monitor's, from its start. */
-    oe_status status;     /**< Of ERROR, LATCHED and STOPPED; else OE_OK. */
+    oe_status status;     /**< Of ERROR, LATCHED, STOPPED. Of CAMERA_STALLED: OE_NO_EVENT none came,
+                               OE_OK the same bytes, or why frames were refused. Else OE_OK. */
     uint32_t age_ms;      /**< Milliseconds since it was queued: do not pause on an old one. */
 } oe_event;
 #define OE_EVENT_INIT { sizeof(oe_event), 0, 0, 0, 0 }
@@ -841,7 +854,8 @@ OE_API void oe_monitor_free(oe_monitor *monitor);
 OE_API oe_status oe_monitor_stop(oe_monitor *monitor);
 
 /** The print is paused: nothing is sent, the context is kept. Removes unread WARNING, PAUSE and
- * FRAME_WANTED. A verdict in flight still comes, without edges.
+ * FRAME_WANTED; the first two come again after the resume if it still fails, though not their flag
+ * in a RESULT that was read. A verdict in flight still comes, without edges.
  * Blocks: no.
  * Threads: any.
  * Owns: nothing.
@@ -858,7 +872,7 @@ OE_API oe_status oe_monitor_pause(oe_monitor *monitor);
 OE_API oe_status oe_monitor_resume(oe_monitor *monitor);
 
 /** With 1, "this is no failure": no WARNING, PAUSE or edge flags for the rest of this print, and
- * unread ones and FRAME_WANTED are removed. Verdicts still come. 0 ends that.
+ * unread ones and FRAME_WANTED are removed. Verdicts still come. 0 ends that, as a resume does.
  * Blocks: no.
  * Threads: any.
  * Owns: nothing.
@@ -875,8 +889,8 @@ OE_API oe_status oe_monitor_mute(oe_monitor *monitor, int32_t muted);
 OE_API oe_status oe_monitor_set_interval_sec(oe_monitor *monitor, uint32_t sec);
 
 /** Hands in a frame of len bytes, at most 6,291,456; the newest wins and is sent when due. The time
- * of capture is in milliseconds since 1970, UTC; 0 is now. Any time will do, best is after
- * FRAME_WANTED. While the print is paused a frame is dropped, which is OE_OK.
+ * of capture is as for oe_process_jpeg_at(). Any time will do, best is after FRAME_WANTED. While
+ * the print is paused a frame is dropped, which is OE_OK.
  * Blocks: no.
  * Threads: any.
  * Owns: copies jpeg.
@@ -957,7 +971,10 @@ enum {
 };
 
 /** Takes one line, without a line end, that is valid until the function returns. It may run on any
- * thread, one call at a time per set of options, and must not throw, longjmp or fork. Inside it
+ * thread, one call at a time per set of options, and must not throw, longjmp or fork. When it is
+ * slow, a call waits for its own lines only: those of other threads are queued, 1024 at most, and a
+ * thread of the library goes on with them; freeing the last handle that logs waits for that, 2 s at
+ * most, and lines that take longer are counted in a last one. Inside it
  * oe_process_jpeg(), oe_process_jpeg_at(), oe_context_create(), oe_context_renew(),
  * oe_context_restore(), oe_context_wait_due(), oe_client_check_key(), oe_client_next_event(),
  * oe_monitor_start(), oe_monitor_start_saved() and oe_monitor_stop() return OE_ERR_REENTRANT. */
@@ -968,7 +985,7 @@ typedef void (OE_CALL *oe_log_fn)(void *user_data, int32_t level, const char *te
  * once on user_data, on any thread, also when this call fails: when the function was replaced or
  * the options are gone, and every client, context and monitor made with it is gone too. The
  * function has ended for good before that.
- * Blocks: no.
+ * Blocks: no, unless it replaces a function that is slow: see oe_log_fn.
  * Threads: any.
  * Owns: takes user_data.
  * Returns: OE_OK; OE_ERR_ARGUMENT.

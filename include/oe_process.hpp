@@ -8,11 +8,14 @@
  *     if (monitor.pause() != OE_OK) ...                    // does not
  *
  * Constructors that can fail throw. With OE_NO_EXCEPTIONS defined nothing throws, and they do not exist: an object is made
- * empty and filled by open(), start() and the like, which return a status.
+ * empty and filled by open(), start() and the like, which return a status. A compiler that has exceptions turned off has
+ * it defined by this header. Parts of one program may differ in it.
  *
  *     oe::options options;                                 oe::client client;
  *     oe::check(options.set_api_key(key));                 oe::check(client.open(options));
  *     oe::monitor print(client, 0, 0, 1);                  // or print.start(client, 0, 0, 1)
+ *
+ * From C++17 on a status that nobody looks at is a warning; say (void) where you mean it.
  *
  * An object that is empty, or was moved from, holds NULL: its operations return OE_ERR_HANDLE. Objects may be destroyed in
  * any order. Using one from several threads is as safe as the handle is; moving or destroying it meanwhile is not.
@@ -22,9 +25,26 @@
 
 #include <oe_process.h>
 
+/* Whether the compiler has exceptions: the standard's word, those of older GCC and of Microsoft's. */
+#if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
+#define OE_HPP_CATCHES 1
+#else
+#define OE_HPP_CATCHES 0
+#endif
+#if !OE_HPP_CATCHES && !defined(OE_NO_EXCEPTIONS)
+#define OE_NO_EXCEPTIONS
+#endif
+
+#if __cplusplus >= 201703L || (defined(_MSVC_LANG) && _MSVC_LANG >= 201703L)
+#define OE_HPP_NODISCARD [[nodiscard]]
+#else
+#define OE_HPP_NODISCARD
+#endif
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <new>
 #include <string>
@@ -90,16 +110,29 @@ class exception : public std::runtime_error {
 public:
     /** Of a call that just failed on this thread. */
     explicit exception(oe::status failed) : exception(failed, oe::error::last()) {}
-    exception(oe::status failed, const oe::error &details)
-        : std::runtime_error(details.status == failed ? details.text : oe_status_text(failed)), details_(details)
-    {
-        details_.status = failed;
-    }
-    oe::status status() const noexcept { return details_.status; }
+    /** With these details, if they are of this status; else with what is known of it alone. */
+    exception(oe::status failed, const oe::error &details) : exception(of(failed, details)) {}
+    OE_HPP_NODISCARD oe::status status() const noexcept { return details_.status; }
     /** HTTP status, retry time, the service's word for the reason. */
     const oe::error &details() const noexcept { return details_; }
 
 private:
+    explicit exception(const oe::error &own) : std::runtime_error(own.text), details_(own) {}
+
+    /* The thread's last error may be that of another call: nothing of it is taken then. */
+    static oe::error of(oe::status failed, const oe::error &details) noexcept
+    {
+        oe::error own;
+        if (details.status == failed) own = details;
+        own.status = failed;
+        if (own.text[0] == '\0') {
+            const char *text = oe_status_text(failed);
+            const std::size_t len = std::strlen(text), most = sizeof own.text - 1; /* whose last byte is 0 already */
+            std::memcpy(own.text, text, len < most ? len : most);
+        }
+        return own;
+    }
+
     oe::error details_;
 };
 
@@ -151,7 +184,7 @@ public:
 protected:
     /** Frees what it has and takes what a constructor in C gives. */
     template <class Make>
-    status fill(Make make) noexcept
+    OE_HPP_NODISCARD status fill(Make make) noexcept
     {
         T *raw = nullptr;
         status got = make(&raw);
@@ -165,7 +198,7 @@ private:
 
 /** Text whose length is not known before: asked for, then fetched; again if it grew meanwhile. */
 template <class Fetch>
-status text(std::string &out, Fetch fetch)
+OE_HPP_NODISCARD status text(std::string &out, Fetch fetch)
 {
     std::size_t len = 0;
     status got = fetch(static_cast<char *>(nullptr), static_cast<std::size_t>(0), &len);
@@ -204,17 +237,20 @@ inline std::uint32_t version() noexcept { return oe_version(); }
 inline const char *status_name(status s) noexcept { return oe_status_name(s); }
 /** One sentence for people. */
 inline const char *status_text(status s) noexcept { return oe_status_text(s); }
-/** Whether the same call may succeed later although nobody changes anything. */
+/** Whether a loop that takes a new frame each time should go on. */
 inline bool is_retryable(status s) noexcept { return oe_status_is_retryable(s) == 1; }
 
 /** What is logged, and how much it matters (OE_LOG_...). Runs on any thread, one call at a time. */
 using log_function = std::function<void(std::int32_t level, const char *text)>;
 
 namespace detail {
+/* These two are each unit's own, as is what names them (unit_only): units with exceptions and units without may be parts of
+ * one program, and a linker that merged them would leave one body for both. A log function that throws would then end the
+ * program, or not, by the order in which they are linked. */
 extern "C" {
-inline void oe_hpp_log(void *user_data, std::int32_t level, const char *text)
+static inline void oe_hpp_log(void *user_data, std::int32_t level, const char *text)
 {
-#ifndef OE_NO_EXCEPTIONS
+#if OE_HPP_CATCHES
     try {
         (*static_cast<log_function *>(user_data))(level, text);
     } catch (...) { /* nothing may be thrown into the library */
@@ -223,8 +259,11 @@ inline void oe_hpp_log(void *user_data, std::int32_t level, const char *text)
     (*static_cast<log_function *>(user_data))(level, text);
 #endif
 }
-inline void oe_hpp_free_log(void *user_data) { delete static_cast<log_function *>(user_data); }
+static inline void oe_hpp_free_log(void *user_data) { delete static_cast<log_function *>(user_data); }
 }
+namespace {
+struct unit_only {};
+} /* namespace */
 } /* namespace detail */
 
 /* ---- options ---- */
@@ -234,38 +273,42 @@ class options : public detail::handle<oe_options, oe_options_free> {
 public:
     options() noexcept : handle(oe_options_new()) {}
 
-    status set_api_key(const char *key) noexcept { return oe_options_set_api_key(get(), key); }
-    status set_api_key(const std::string &key) noexcept { return set_api_key(key.c_str()); }
-    status set_backend(std::int32_t backend) noexcept { return oe_options_set_backend(get(), backend); }
-    status set_endpoint(const char *base_url) noexcept { return oe_options_set_endpoint(get(), base_url); }
-    status set_endpoint(const std::string &base_url) noexcept { return set_endpoint(base_url.c_str()); }
-    status set_allow_http(bool allow) noexcept { return oe_options_set_allow_http(get(), allow ? 1 : 0); }
-    status set_trust(std::int32_t trust) noexcept { return oe_options_set_trust(get(), trust); }
-    status set_ca_file(const char *path) noexcept { return oe_options_set_ca_file(get(), path); }
-    status set_ca_file(const std::string &path) noexcept { return set_ca_file(path.c_str()); }
-    status set_ca_pem(const std::uint8_t *pem, std::size_t len) noexcept { return oe_options_set_ca_pem(get(), pem, len); }
-    status set_proxy(const char *url) noexcept { return oe_options_set_proxy(get(), url); }
-    status set_proxy(const std::string &url) noexcept { return set_proxy(url.c_str()); }
-    status set_timeout(std::chrono::milliseconds total) noexcept
+    OE_HPP_NODISCARD status set_api_key(const char *key) noexcept { return oe_options_set_api_key(get(), key); }
+    OE_HPP_NODISCARD status set_api_key(const std::string &key) noexcept { return set_api_key(key.c_str()); }
+    OE_HPP_NODISCARD status set_backend(std::int32_t backend) noexcept { return oe_options_set_backend(get(), backend); }
+    OE_HPP_NODISCARD status set_endpoint(const char *base_url) noexcept { return oe_options_set_endpoint(get(), base_url); }
+    OE_HPP_NODISCARD status set_endpoint(const std::string &base_url) noexcept { return set_endpoint(base_url.c_str()); }
+    OE_HPP_NODISCARD status set_allow_http(bool allow) noexcept { return oe_options_set_allow_http(get(), allow ? 1 : 0); }
+    OE_HPP_NODISCARD status set_trust(std::int32_t trust) noexcept { return oe_options_set_trust(get(), trust); }
+    OE_HPP_NODISCARD status set_ca_file(const char *path) noexcept { return oe_options_set_ca_file(get(), path); }
+    OE_HPP_NODISCARD status set_ca_file(const std::string &path) noexcept { return set_ca_file(path.c_str()); }
+    OE_HPP_NODISCARD status set_ca_pem(const std::uint8_t *pem, std::size_t len) noexcept
+    {
+        return oe_options_set_ca_pem(get(), pem, len);
+    }
+    OE_HPP_NODISCARD status set_proxy(const char *url) noexcept { return oe_options_set_proxy(get(), url); }
+    OE_HPP_NODISCARD status set_proxy(const std::string &url) noexcept { return set_proxy(url.c_str()); }
+    OE_HPP_NODISCARD status set_timeout(std::chrono::milliseconds total) noexcept
     {
         return oe_options_set_timeout_ms(get(), detail::ms(total));
     }
-    status set_connect_timeout(std::chrono::milliseconds time) noexcept
+    OE_HPP_NODISCARD status set_connect_timeout(std::chrono::milliseconds time) noexcept
     {
         return oe_options_set_connect_timeout_ms(get(), detail::ms(time));
     }
-    status set_interval_sec(std::uint32_t sec) noexcept { return oe_options_set_interval_sec(get(), sec); }
-    status set_max_frame_age(std::chrono::milliseconds age) noexcept
+    OE_HPP_NODISCARD status set_interval_sec(std::uint32_t sec) noexcept { return oe_options_set_interval_sec(get(), sec); }
+    OE_HPP_NODISCARD status set_max_frame_age(std::chrono::milliseconds age) noexcept
     {
         return oe_options_set_max_frame_age_ms(get(), detail::ms(age));
     }
-    status set_workers(std::uint32_t count) noexcept { return oe_options_set_workers(get(), count); }
-    status set_user_agent(const char *product) noexcept { return oe_options_set_user_agent(get(), product); }
-    status set_user_agent(const std::string &product) noexcept { return set_user_agent(product.c_str()); }
-    status set_model_file(const char *path) noexcept { return oe_options_set_model_file(get(), path); }
-    status set_model_file(const std::string &path) noexcept { return set_model_file(path.c_str()); }
+    OE_HPP_NODISCARD status set_workers(std::uint32_t count) noexcept { return oe_options_set_workers(get(), count); }
+    OE_HPP_NODISCARD status set_user_agent(const char *product) noexcept { return oe_options_set_user_agent(get(), product); }
+    OE_HPP_NODISCARD status set_user_agent(const std::string &product) noexcept { return set_user_agent(product.c_str()); }
+    OE_HPP_NODISCARD status set_model_file(const char *path) noexcept { return oe_options_set_model_file(get(), path); }
+    OE_HPP_NODISCARD status set_model_file(const std::string &path) noexcept { return set_model_file(path.c_str()); }
     /** Sets the log function; it is kept until everything made from these options is gone. What it throws is dropped. */
-    status set_log(std::int32_t max_level, log_function function) noexcept
+    template <class Unit = detail::unit_only>
+    OE_HPP_NODISCARD status set_log(std::int32_t max_level, log_function function) noexcept
     {
         if (!function) return oe_options_set_log(get(), max_level, nullptr, nullptr, nullptr);
         log_function *kept = new (std::nothrow) log_function(std::move(function));
@@ -285,18 +328,21 @@ public:
     explicit client(const options &from) { oe::check(open(from)); }
 #endif
     /** Makes a client in place of what this one held. No network. */
-    status open(const options &from) noexcept
+    OE_HPP_NODISCARD status open(const options &from) noexcept
     {
         return fill([&](oe_client **out) { return oe_client_new(from.get(), out); });
     }
-    status cancel() noexcept { return oe_client_cancel(get()); }
+    OE_HPP_NODISCARD status cancel() noexcept { return oe_client_cancel(get()); }
     /** Milliseconds until a create is allowed; OE_NEVER while latched. */
-    status create_due_in_ms(std::uint32_t &out) const noexcept { return oe_client_create_due_in_ms(get(), &out); }
-    status check_key() noexcept { return oe_client_check_key(get()); }
-    status clear_latch() noexcept { return oe_client_clear_latch(get()); }
-    status read(usage &out) const noexcept { return oe_client_usage(get(), &out); }
+    OE_HPP_NODISCARD status create_due_in_ms(std::uint32_t &out) const noexcept
+    {
+        return oe_client_create_due_in_ms(get(), &out);
+    }
+    OE_HPP_NODISCARD status check_key() noexcept { return oe_client_check_key(get()); }
+    OE_HPP_NODISCARD status clear_latch() noexcept { return oe_client_clear_latch(get()); }
+    OE_HPP_NODISCARD status read(usage &out) const noexcept { return oe_client_usage(get(), &out); }
     /** Takes the oldest unread event, waiting for it up to `timeout`; OE_NO_EVENT if none comes. */
-    status next_event(event &out, std::chrono::milliseconds timeout = std::chrono::milliseconds(0)) noexcept
+    OE_HPP_NODISCARD status next_event(event &out, std::chrono::milliseconds timeout = std::chrono::milliseconds(0)) noexcept
     {
         return oe_client_next_event(get(), detail::ms(timeout), &out, &out.result, &out.error);
     }
@@ -317,37 +363,39 @@ public:
         oe::check(create(of, warning_confidence, pause_confidence));
     }
 #endif
-    status create(const client &of, std::int32_t warning_confidence = 0, std::int32_t pause_confidence = 0) noexcept
+    OE_HPP_NODISCARD status create(
+        const client &of, std::int32_t warning_confidence = 0, std::int32_t pause_confidence = 0) noexcept
     {
         return fill([&](oe_context **out) { return oe_context_create(of.get(), warning_confidence, pause_confidence, out); });
     }
-    status restore(const client &of, const std::string &saved) noexcept
+    OE_HPP_NODISCARD status restore(const client &of, const std::string &saved) noexcept
     {
         return fill([&](oe_context **out) { return oe_context_restore(of.get(), saved.c_str(), out); });
     }
-    status process(const std::uint8_t *jpeg, std::size_t len, result &out) noexcept
+    OE_HPP_NODISCARD status process(const std::uint8_t *jpeg, std::size_t len, result &out) noexcept
     {
         return oe_process_jpeg(get(), jpeg, len, &out);
     }
     /** Of a frame whose capture time is known, in milliseconds since 1970. */
-    status process_at(const std::uint8_t *jpeg, std::size_t len, std::int64_t captured_unix_ms, result &out) noexcept
+    OE_HPP_NODISCARD status process_at(
+        const std::uint8_t *jpeg, std::size_t len, std::int64_t captured_unix_ms, result &out) noexcept
     {
         return oe_process_jpeg_at(get(), jpeg, len, captured_unix_ms, &out);
     }
-    status renew() noexcept { return oe_context_renew(get()); }
-    status due_in_ms(std::uint32_t &out) const noexcept { return oe_context_due_in_ms(get(), &out); }
-    status wait_due() noexcept { return oe_context_wait_due(get()); }
-    status cancel() noexcept { return oe_context_cancel(get()); }
-    status set_interval_sec(std::uint32_t sec) noexcept { return oe_context_set_interval_sec(get(), sec); }
+    OE_HPP_NODISCARD status renew() noexcept { return oe_context_renew(get()); }
+    OE_HPP_NODISCARD status due_in_ms(std::uint32_t &out) const noexcept { return oe_context_due_in_ms(get(), &out); }
+    OE_HPP_NODISCARD status wait_due() noexcept { return oe_context_wait_due(get()); }
+    OE_HPP_NODISCARD status cancel() noexcept { return oe_context_cancel(get()); }
+    OE_HPP_NODISCARD status set_interval_sec(std::uint32_t sec) noexcept { return oe_context_set_interval_sec(get(), sec); }
     /** To survive a restart; a secret. */
-    status save(std::string &out) const
+    OE_HPP_NODISCARD status save(std::string &out) const
     {
         return detail::text(out, [&](char *buf, std::size_t cap, std::size_t *needed) {
             return oe_context_save(get(), buf, cap, needed);
         });
     }
-    status read(info &out) const noexcept { return oe_context_info(get(), &out); }
-    status last_error(error &out) const noexcept { return oe_context_last_error(get(), &out); }
+    OE_HPP_NODISCARD status read(info &out) const noexcept { return oe_context_info(get(), &out); }
+    OE_HPP_NODISCARD status last_error(error &out) const noexcept { return oe_context_last_error(get(), &out); }
 };
 
 /* ---- monitor ---- */
@@ -363,29 +411,30 @@ public:
         oe::check(start(of, warning_confidence, pause_confidence, tag));
     }
 #endif
-    status start(const client &of, std::int32_t warning_confidence, std::int32_t pause_confidence, std::uint64_t tag) noexcept
+    OE_HPP_NODISCARD status start(
+        const client &of, std::int32_t warning_confidence, std::int32_t pause_confidence, std::uint64_t tag) noexcept
     {
         return fill([&](oe_monitor **out) {
             return oe_monitor_start(of.get(), warning_confidence, pause_confidence, tag, out);
         });
     }
-    status start_saved(const client &of, const std::string &saved, std::uint64_t tag) noexcept
+    OE_HPP_NODISCARD status start_saved(const client &of, const std::string &saved, std::uint64_t tag) noexcept
     {
         return fill([&](oe_monitor **out) { return oe_monitor_start_saved(of.get(), saved.c_str(), tag, out); });
     }
-    status stop() noexcept { return oe_monitor_stop(get()); }
-    status pause() noexcept { return oe_monitor_pause(get()); }
-    status resume() noexcept { return oe_monitor_resume(get()); }
-    status mute(bool muted = true) noexcept { return oe_monitor_mute(get(), muted ? 1 : 0); }
-    status set_interval_sec(std::uint32_t sec) noexcept { return oe_monitor_set_interval_sec(get(), sec); }
+    OE_HPP_NODISCARD status stop() noexcept { return oe_monitor_stop(get()); }
+    OE_HPP_NODISCARD status pause() noexcept { return oe_monitor_pause(get()); }
+    OE_HPP_NODISCARD status resume() noexcept { return oe_monitor_resume(get()); }
+    OE_HPP_NODISCARD status mute(bool muted = true) noexcept { return oe_monitor_mute(get(), muted ? 1 : 0); }
+    OE_HPP_NODISCARD status set_interval_sec(std::uint32_t sec) noexcept { return oe_monitor_set_interval_sec(get(), sec); }
     /** Copies the frame; captured_unix_ms 0: now. */
-    status submit(const std::uint8_t *jpeg, std::size_t len, std::int64_t captured_unix_ms = 0) noexcept
+    OE_HPP_NODISCARD status submit(const std::uint8_t *jpeg, std::size_t len, std::int64_t captured_unix_ms = 0) noexcept
     {
         return oe_monitor_submit(get(), jpeg, len, captured_unix_ms);
     }
-    status read(info &out) const noexcept { return oe_monitor_info(get(), &out); }
+    OE_HPP_NODISCARD status read(info &out) const noexcept { return oe_monitor_info(get(), &out); }
     /** To survive a restart; a secret. */
-    status save(std::string &out) const
+    OE_HPP_NODISCARD status save(std::string &out) const
     {
         return detail::text(out, [&](char *buf, std::size_t cap, std::size_t *needed) {
             return oe_monitor_save(get(), buf, cap, needed);

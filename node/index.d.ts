@@ -2,6 +2,8 @@
 export declare const Backend: Readonly<{ SERVICE: 0; EMBEDDED: 1 }>;
 /** Whose certificates count. */
 export declare const Trust: Readonly<{ BUNDLED: 0; SYSTEM: 1 }>;
+/** How much a line of the log matters, and with the setting logLevel which lines are told. */
+export declare const LogLevel: Readonly<{ ERROR: 1; WARN: 2; INFO: 3; DEBUG: 4; TRACE: 5 }>;
 /** What an event tells. */
 export declare const EventKind: Readonly<{
   FRAME_WANTED: 1; RESULT: 2; WARNING: 3; PAUSE: 4; ERROR: 5; RECOVERED: 6; CAMERA_STALLED: 7; CAMERA_BACK: 8;
@@ -20,6 +22,7 @@ export declare class OeError extends Error {
   readonly retryAfterMs: number | null;
   /** The service's own word for the reason, if it is a known one. */
   readonly errorType: string;
+  /** Whether a loop that takes a new picture each time should go on; not that the same one may be sent again. */
   readonly retryable: boolean;
 }
 
@@ -82,6 +85,7 @@ export interface Usage {
   latched: number;
 }
 
+/** What is undefined, null or an empty string is not set. */
 export interface Settings {
   apiKey?: string;
   backend?: number;
@@ -98,7 +102,17 @@ export interface Settings {
   workers?: number;
   userAgent?: string;
   modelFile?: string;
+  /**
+   * Gets the library's lines, in their order, a moment after they were written. What is open when Node ends is closed then. What it
+   * throws becomes a warning of the process.
+   */
+  log?: (level: number, text: string) => void;
+  /** Up to which of LogLevel lines are told; INFO unless set. */
+  logLevel?: number;
 }
+
+/** Where a picture may be; a part of a larger buffer is that part. Not copied: leave it as it is until process() has settled. */
+export type Picture = ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
 
 /** 1 (soonest) to 5 (only when certain); 0 is 3. */
 export interface Confidences {
@@ -122,14 +136,14 @@ export declare class Client extends Handle {
   monitor(print?: Confidences & { tag?: number; saved?: string }): Monitor;
   /** The oldest unread event, or null; never waits. */
   nextEvent(): Event | null;
-  /** Events, until the client is closed. */
+  /** Events, until the client is closed or cancelled. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Event>;
   readonly createDueInMs: number;
   /** Asks the service about the key, free of charge; rejects with what is wrong with it. */
   checkKey(): Promise<void>;
   /** Tries again after the account was mended. */
   clearLatch(): void;
-  /** Ends calls in flight. */
+  /** Ends calls in flight, and every loop over its events. */
   cancel(): void;
   readonly usage: Usage;
 }
@@ -137,8 +151,11 @@ export declare class Client extends Handle {
 /** One print, of which you make the calls. */
 export declare class Context extends Handle {
   private constructor();
-  /** Sends one picture. Rejects with OE_NOT_DUE before its time; nothing is sent then. capturedAt: a Date or milliseconds since 1970. */
-  process(jpeg: Uint8Array, capturedAt?: Date | number): Promise<Result>;
+  /**
+   * Sends one picture. Rejects with OE_NOT_DUE before its time; nothing is sent then. capturedAt: a Date or milliseconds since
+   * 1970.
+   */
+  process(jpeg: Picture, capturedAt?: Date | number): Promise<Result>;
   /** Milliseconds until the next call is allowed; Infinity when somebody has to act first. */
   readonly dueInMs: number;
   /** Until a call is allowed. Rejects with OE_CANCELLED when cancel() ended it. */
@@ -158,7 +175,7 @@ export declare class Context extends Handle {
 export declare class Monitor extends Handle {
   private constructor();
   /** Hands over a picture, which is copied. */
-  submit(jpeg: Uint8Array, capturedAt?: Date | number): void;
+  submit(jpeg: Picture, capturedAt?: Date | number): void;
   stop(): void;
   pause(): void;
   resume(): void;

@@ -1,8 +1,10 @@
 'use strict';
 // A thin layer over the C library; include/oe_process.h is its manual. Times are milliseconds, as in all of Node.
 const {
-  NO_EVENT, OeError, away, bind, blank, contextLastError, i32, ms, nothing, oe, qualityText, u32,
+  NO_EVENT, OeError, away, bind, blank, bytesOf, contextLastError, i32, i32Of, ms, nothing, oe, qualityText, setter, textOf,
+  u32, u32Of,
 } = require('./native.js');
+const { handles, setLog } = require('./log.js');
 
 const CANCELLED = 2;
 const SAVED_MAX = 8193;
@@ -13,6 +15,7 @@ const EventKind = Object.freeze({
   CONTEXT_RENEWED: 9, LATCHED: 10, STOPPED: 11,
 });
 const Backend = Object.freeze({ SERVICE: 0, EMBEDDED: 1 });
+const LogLevel = Object.freeze({ ERROR: 1, WARN: 2, INFO: 3, DEBUG: 4, TRACE: 5 });
 const Trust = Object.freeze({ BUNDLED: 0, SYSTEM: 1 });
 
 const native = {
@@ -51,6 +54,27 @@ const free = {
   context: oe.func('void oe_context_free(void *)'),
   monitor: oe.func('void oe_monitor_free(void *)'),
 };
+
+const text = 'const char *';
+const settings = {};
+for (const [name, type, of, inC] of [
+  ['apiKey', text, textOf, 'api_key'], ['backend', i32, i32Of, 'backend'], ['endpoint', text, textOf, 'endpoint'],
+  ['allowHttp', i32, (name, value) => i32Of(name, Number(value)), 'allow_http'], ['trust', i32, i32Of, 'trust'],
+  ['caFile', text, textOf, 'ca_file'], ['proxy', text, textOf, 'proxy'], ['timeoutMs', u32, u32Of, 'timeout_ms'],
+  ['connectTimeoutMs', u32, u32Of, 'connect_timeout_ms'], ['intervalSec', u32, u32Of, 'interval_sec'],
+  ['maxFrameAgeMs', u32, u32Of, 'max_frame_age_ms'], ['workers', u32, u32Of, 'workers'],
+  ['userAgent', text, textOf, 'user_agent'], ['modelFile', text, textOf, 'model_file'],
+]) settings[name] = { of, set: setter(name, `oe_options_set_${inC}(void *, ${type})`) };
+
+// What is not given, and a string that is empty, is not set. A name that is none would be a setting that is lost.
+function setAll(options, { log, logLevel = LogLevel.INFO, ...given }) {
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(settings, name)) throw new TypeError(`there is no setting ${name}`);
+    const { of, set } = settings[name];
+    if (value !== undefined && value !== null && value !== '') set(options, of(name, value));
+  }
+  if (log !== undefined && log !== null) setLog(options, i32Of('logLevel', logLevel), log);
+}
 
 const unixMs = (when) => (when === undefined ? 0 : Number(when));
 
@@ -96,69 +120,75 @@ function saved(call, handle) {
 // Something of the library's, freed once; using it afterwards throws OE_ERR_HANDLE.
 class Handle {
   #kind;
-  constructor(kind, handle) {
+  constructor(kind, handle, logs) {
     this.#kind = kind;
     this._handle = handle;
+    this._logs = logs;
+    if (logs) handles.add(this);
   }
 
   close() {
     const handle = this._handle;
     this._handle = null;
+    handles.delete(this);
     if (handle !== null) free[this.#kind](handle);
   }
 }
 if (Symbol.dispose) Handle.prototype[Symbol.dispose] = Handle.prototype.close;
 
 class Client extends Handle {
-  constructor(settings) {
+  #cancels = 0;
+  #wakes = new Set();
+
+  constructor(settings = {}) {
     const options = optionsNew(), out = [null];
-    const set = (name, type, value) => {
-      if (value !== undefined) bind(`oe_options_set_${name}(void *, ${type})`)(options, value);
-    };
     try {
-      set('api_key', 'const char *', settings.apiKey);
-      set('backend', i32, settings.backend);
-      set('endpoint', 'const char *', settings.endpoint);
-      set('allow_http', i32, settings.allowHttp === undefined ? undefined : Number(settings.allowHttp));
-      set('trust', i32, settings.trust);
-      set('ca_file', 'const char *', settings.caFile);
-      set('proxy', 'const char *', settings.proxy);
-      set('timeout_ms', u32, settings.timeoutMs);
-      set('connect_timeout_ms', u32, settings.connectTimeoutMs);
-      set('interval_sec', u32, settings.intervalSec);
-      set('max_frame_age_ms', u32, settings.maxFrameAgeMs);
-      set('workers', u32, settings.workers);
-      set('user_agent', 'const char *', settings.userAgent);
-      set('model_file', 'const char *', settings.modelFile);
+      setAll(options, settings);
       clientNew(options, out);
     } finally {
       optionsFree(options);
     }
-    super('client', out[0]);
+    super('client', out[0], typeof settings.log === 'function');
+  }
+
+  close() {
+    super.close();
+    this.#wake();
+  }
+
+  // Whoever waits for an event looks up.
+  #wake() {
+    for (const wake of [...this.#wakes]) wake();
   }
 
   async context({ warningConfidence = 0, pauseConfidence = 0 } = {}) {
     const out = [null];
     try {
-      await away(native.contextCreate, nothing, this._handle, warningConfidence, pauseConfidence, out);
+      const confidences = [i32Of('warningConfidence', warningConfidence), i32Of('pauseConfidence', pauseConfidence)];
+      await away(native.contextCreate, nothing, this._handle, ...confidences, out);
     } catch (error) {
-      if (this._handle !== null) error.retryAfterMs = this.createDueInMs;
+      if (this._handle !== null && error instanceof OeError) error.retryAfterMs = this.createDueInMs;
       throw error;
     }
-    return new Context(out[0]);
+    return new Context(out[0], this._logs);
   }
 
-  restore(text) {
+  restore(saved) {
     const out = [null];
-    contextRestore(this._handle, text, out);
-    return new Context(out[0]);
+    contextRestore(this._handle, textOf('saved', saved), out);
+    return new Context(out[0], this._logs);
   }
 
-  monitor({ tag = 0, warningConfidence = 0, pauseConfidence = 0, saved: text } = {}) {
-    const out = [null];
-    if (text === undefined) monitorStart(this._handle, warningConfidence, pauseConfidence, tag, out);
-    else monitorStartSaved(this._handle, text, tag, out);
-    return new Monitor(out[0]);
+  monitor({ tag = 0, warningConfidence = 0, pauseConfidence = 0, saved } = {}) {
+    const out = [null], number = BigInt(tag); // which takes whole numbers only
+    if (number < 0n || number >= 2n ** 64n) throw new RangeError('the tag is not within 0 to 2n ** 64n - 1n');
+    if (saved === undefined) {
+      const confidences = [i32Of('warningConfidence', warningConfidence), i32Of('pauseConfidence', pauseConfidence)];
+      monitorStart(this._handle, ...confidences, number, out);
+    } else {
+      monitorStartSaved(this._handle, textOf('saved', saved), number, out);
+    }
+    return new Monitor(out[0], this._logs);
   }
 
   // What is there now; never waits.
@@ -175,13 +205,26 @@ class Client extends Handle {
     };
   }
 
-  // Looks ten times a second, which costs microseconds; ends when the client is closed.
+  // Looks ten times a second, which costs microseconds; ends when the client is closed or cancelled.
   async *[Symbol.asyncIterator]() {
-    while (this._handle !== null) {
+    const cancels = this.#cancels;
+    while (this._handle !== null && this.#cancels === cancels) {
       const event = this.nextEvent();
       if (event !== null) yield event;
-      else await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      else await this.#moment();
     }
+  }
+
+  #moment() {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#wakes.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, POLL_MS);
+      this.#wakes.add(wake);
+    });
   }
 
   get createDueInMs() {
@@ -199,6 +242,8 @@ class Client extends Handle {
   }
 
   cancel() {
+    this.#cancels += 1;
+    this.#wake();
     clientCancel(this._handle);
   }
 
@@ -215,14 +260,14 @@ class Client extends Handle {
 class Context extends Handle {
   #waits = new Set();
 
-  constructor(handle) {
-    super('context', handle);
+  constructor(handle, logs) {
+    super('context', handle, logs);
   }
 
   async process(jpeg, capturedAt) {
-    const result = blank('oe_result'), handle = this._handle;
+    const result = blank('oe_result'), handle = this._handle, bytes = bytesOf(jpeg);
     const read = (failure) => contextLastError(handle, failure);
-    await away(native.process, read, handle, jpeg, jpeg.length, unixMs(capturedAt), result);
+    await away(native.process, read, handle, bytes, bytes.length, unixMs(capturedAt), result);
     return resultOf(result);
   }
 
@@ -259,7 +304,7 @@ class Context extends Handle {
   }
 
   setInterval(seconds) {
-    contextInterval(this._handle, seconds);
+    contextInterval(this._handle, u32Of('the interval', seconds));
   }
 
   save() {
@@ -272,12 +317,13 @@ class Context extends Handle {
 }
 
 class Monitor extends Handle {
-  constructor(handle) {
-    super('monitor', handle);
+  constructor(handle, logs) {
+    super('monitor', handle, logs);
   }
 
   submit(jpeg, capturedAt) {
-    monitorSubmit(this._handle, jpeg, jpeg.length, unixMs(capturedAt));
+    const bytes = bytesOf(jpeg);
+    monitorSubmit(this._handle, bytes, bytes.length, unixMs(capturedAt));
   }
 
   stop() {
@@ -297,7 +343,7 @@ class Monitor extends Handle {
   }
 
   setInterval(seconds) {
-    monitorInterval(this._handle, seconds);
+    monitorInterval(this._handle, u32Of('the interval', seconds));
   }
 
   save() {
@@ -323,4 +369,4 @@ function buildInfo() {
   return buffer.toString('utf8', 0, buffer.indexOf(0));
 }
 
-module.exports = { Backend, Client, Context, EventKind, Monitor, OeError, Trust, buildInfo, version };
+module.exports = { Backend, Client, Context, EventKind, LogLevel, Monitor, OeError, Trust, buildInfo, version };

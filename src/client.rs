@@ -35,7 +35,8 @@ pub struct oe_usage {
     pub contexts: u32,
     /// Process calls that brought a verdict.
     pub processed: u64,
-    /// Process calls sent whole whose answer never came: billed or not, nobody knows. Part of failed.
+    /// Process calls sent whole whose verdict never came or broke off: billed or not, nobody knows.
+    /// Part of failed.
     pub possibly_billed: u64,
     /// Process calls that tried to reach the service and brought no verdict.
     pub failed: u64,
@@ -82,12 +83,14 @@ impl From<Usage> for oe_usage {
 }
 
 /// Makes a client from options. Sends nothing: whether the key is good, a create or a key check
-/// tells. On failure *out is NULL.
+/// tells. A setting that was refused and not set since is refused here too, and oe_last_error()
+/// names its setter. On failure *out is NULL.
 ///
 /// Blocks: no.
 /// Threads: any.
 /// Owns: the caller owns *out and frees it with oe_client_free(); options stay the caller's.
-/// Returns: OE_OK; OE_ERR_ARGUMENT (no key, http not allowed), OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES.
+/// Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key, http not allowed),
+///     OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES.
 /// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_client_new(

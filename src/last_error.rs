@@ -76,6 +76,7 @@ mod tests {
             error_type: Some(ErrorType::FreeLimit),
             retry_after: Due::Never,
             text: "€".repeat(200),
+            source: None,
         };
         record(&error);
         let last = recorded();

@@ -25,7 +25,10 @@ pub const OE_LOG_DEBUG: i32 = 4;
 pub const OE_LOG_TRACE: i32 = 5;
 
 /// Takes one line, without a line end, that is valid until the function returns. It may run on any
-/// thread, one call at a time per set of options, and must not throw, longjmp or fork. Inside it
+/// thread, one call at a time per set of options, and must not throw, longjmp or fork. When it is
+/// slow, a call waits for its own lines only: those of other threads are queued, 1024 at most, and a
+/// thread of the library goes on with them; freeing the last handle that logs waits for that, 2 s at
+/// most, and lines that take longer are counted in a last one. Inside it
 /// oe_process_jpeg(), oe_process_jpeg_at(), oe_context_create(), oe_context_renew(),
 /// oe_context_restore(), oe_context_wait_due(), oe_client_check_key(), oe_client_next_event(),
 /// oe_monitor_start(), oe_monitor_start_saved() and oe_monitor_stop() return OE_ERR_REENTRANT.
@@ -39,7 +42,7 @@ pub type oe_log_fn =
 /// the options are gone, and every client, context and monitor made with it is gone too. The
 /// function has ended for good before that.
 ///
-/// Blocks: no.
+/// Blocks: no, unless it replaces a function that is slow: see oe_log_fn.
 /// Threads: any.
 /// Owns: takes user_data.
 /// Returns: OE_OK; OE_ERR_ARGUMENT.
@@ -71,7 +74,11 @@ fn set_log(
             .ok_or_else(|| refuse("the log level is not within 1 to 5, or 0 for silence"))?,
     };
     let log = match function {
-        Some(function) => Log::new(level, Arc::new(HostLog::new(function, data, max_level))),
+        Some(function) => {
+            let world = crate::thread::world();
+            let sink = HostLog::new(function, data, max_level, world);
+            Log::new(level, Arc::new(sink))
+        }
         None => Log::default(),
     };
     // The one before is dropped when the lock is free again: that may call the host.

@@ -44,9 +44,9 @@ pub const OE_EVENT_PAUSE: i32 = 4;
 pub const OE_EVENT_ERROR: i32 = 5;
 /// The first verdict after errors.
 pub const OE_EVENT_RECOVERED: i32 = 6;
-/// 60 s without a frame that was wanted, or the same bytes three times.
+/// 60 s without a frame of use, or the same bytes three times; status says why.
 pub const OE_EVENT_CAMERA_STALLED: i32 = 7;
-/// Frames come or change again.
+/// Frames come, change or are of use again.
 pub const OE_EVENT_CAMERA_BACK: i32 = 8;
 /// A new context took the place of a lost one.
 pub const OE_EVENT_CONTEXT_RENEWED: i32 = 9;
@@ -80,7 +80,8 @@ pub struct oe_event {
     pub kind: i32,
     /// The monitor's, from its start.
     pub tag: u64,
-    /// Of ERROR, LATCHED and STOPPED; else OE_OK.
+    /// Of ERROR, LATCHED, STOPPED. Of CAMERA_STALLED: OE_NO_EVENT none came, OE_OK the same bytes, or
+    /// why frames were refused. Else OE_OK.
     pub status: oe_status,
     /// Milliseconds since it was queued: do not pause on an old one.
     pub age_ms: u32,
@@ -171,7 +172,8 @@ pub extern "C" fn oe_monitor_stop(monitor: *mut oe_monitor) -> oe_status {
 }
 
 /// The print is paused: nothing is sent, the context is kept. Removes unread WARNING, PAUSE and
-/// FRAME_WANTED. A verdict in flight still comes, without edges.
+/// FRAME_WANTED; the first two come again after the resume if it still fails, though not their flag
+/// in a RESULT that was read. A verdict in flight still comes, without edges.
 ///
 /// Blocks: no.
 /// Threads: any.
@@ -196,7 +198,7 @@ pub extern "C" fn oe_monitor_resume(monitor: *mut oe_monitor) -> oe_status {
 }
 
 /// With 1, "this is no failure": no WARNING, PAUSE or edge flags for the rest of this print, and
-/// unread ones and FRAME_WANTED are removed. Verdicts still come. 0 ends that.
+/// unread ones and FRAME_WANTED are removed. Verdicts still come. 0 ends that, as a resume does.
 ///
 /// Blocks: no.
 /// Threads: any.
@@ -224,8 +226,8 @@ pub extern "C" fn oe_monitor_set_interval_sec(monitor: *mut oe_monitor, sec: u32
 }
 
 /// Hands in a frame of len bytes, at most 6,291,456; the newest wins and is sent when due. The time
-/// of capture is in milliseconds since 1970, UTC; 0 is now. Any time will do, best is after
-/// FRAME_WANTED. While the print is paused a frame is dropped, which is OE_OK.
+/// of capture is as for oe_process_jpeg_at(). Any time will do, best is after FRAME_WANTED. While
+/// the print is paused a frame is dropped, which is OE_OK.
 ///
 /// Blocks: no.
 /// Threads: any.
@@ -241,6 +243,10 @@ pub unsafe extern "C" fn oe_monitor_submit(
 ) -> oe_status {
     on(monitor, |monitor| {
         let captured = captured(captured_unix_ms)?;
+        if len == 0 {
+            // What a broken camera gives, and the monitor keeps count of that.
+            return monitor.submit(&[], captured);
+        }
         abi::with_bytes(jpeg, len, |jpeg| monitor.submit(jpeg, captured))
     })
 }

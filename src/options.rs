@@ -3,6 +3,10 @@
 //! What a client is made with. Setters check and copy at once, and a refused value leaves the one
 //! before. Options can be changed or freed at any time after oe_client_new(): clients keep what
 //! they were made with. Strings are at most 64 KiB; NULL restores the default.
+//!
+//! A refused key, backend, endpoint, allow_http, trust, CA, proxy or model file is remembered: until
+//! the same setter succeeds, with NULL or 0 too, oe_client_new() returns that status. So neither
+//! key nor pictures go where the host did not mean them to, even if it checks oe_client_new() only.
 #![allow(
     rustdoc::broken_intra_doc_links,
     reason = "brackets in the header's text are forms of URLs"
@@ -10,8 +14,8 @@
 
 use std::ffi::c_char;
 
-use oe_core::account::config::Options;
-use oe_core::error::Error;
+use oe_core::account::config::{Options, Setting};
+use oe_core::error::{Error, Status};
 use parking_lot::Mutex;
 
 use crate::handle::{self, Close, Handle, oe_options};
@@ -43,6 +47,39 @@ pub(crate) fn set(
     set: impl FnOnce(&mut Options) -> Result<(), Error>,
 ) -> oe_status {
     guard::status(|| set(&mut handle::get(options)?.lock()))
+}
+
+/// A setter whose refusal is remembered, whatever refused it: a string that is not UTF-8 never gets
+/// as far as the options.
+fn remembered(
+    options: *mut oe_options,
+    setting: Setting,
+    set: impl FnOnce(&Mutex<Options>) -> Result<(), Error>,
+) -> oe_status {
+    // What it is if `set` does not come back.
+    let mut result = Err(Error::local(Status::Panic));
+    let status = guard::status(|| {
+        result = set(&*handle::get(options)?);
+        result.clone()
+    });
+    // Fails without options to remember it in, which oe_client_new() would not take either.
+    drop(guard::contain(|| {
+        handle::get(options)?.lock().note(setting, &result);
+        Ok(())
+    }));
+    status
+}
+
+/// One of these that takes a string.
+fn remembered_text(
+    options: *mut oe_options,
+    setting: Setting,
+    value: *const c_char,
+    set: impl FnOnce(&mut Options, Option<&str>) -> Result<(), Error>,
+) -> oe_status {
+    remembered(options, setting, |options| {
+        text::with(value, |value| set(&mut options.lock(), value))
+    })
 }
 
 /// A setter that takes a string.
@@ -99,7 +136,9 @@ pub unsafe extern "C" fn oe_options_set_api_key(
     options: *mut oe_options,
     key: *const c_char,
 ) -> oe_status {
-    set_text(options, key, |options, key| options.set_api_key(key))
+    remembered_text(options, Setting::ApiKey, key, |options, key| {
+        options.set_api_key(key)
+    })
 }
 
 /// Sets who looks at the pictures: OE_BACKEND_SERVICE (default) or OE_BACKEND_EMBEDDED. In a build
@@ -112,7 +151,9 @@ pub unsafe extern "C" fn oe_options_set_api_key(
 /// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_options_set_backend(options: *mut oe_options, backend: i32) -> oe_status {
-    set(options, |options| options.set_backend(backend))
+    remembered(options, Setting::Backend, |options| {
+        options.lock().set_backend(backend)
+    })
 }
 
 /// Sets the address of a server of your own, scheme://host[:port]. The API key then goes to that
@@ -128,7 +169,9 @@ pub unsafe extern "C" fn oe_options_set_endpoint(
     options: *mut oe_options,
     base_url: *const c_char,
 ) -> oe_status {
-    set_text(options, base_url, |options, url| options.set_endpoint(url))
+    remembered_text(options, Setting::Endpoint, base_url, |options, url| {
+        options.set_endpoint(url)
+    })
 }
 
 /// Allows (1) or refuses (0, default) an endpoint with plain http, over which the API key and the
@@ -141,7 +184,9 @@ pub unsafe extern "C" fn oe_options_set_endpoint(
 /// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_options_set_allow_http(options: *mut oe_options, allow: i32) -> oe_status {
-    set(options, |options| options.set_allow_http(allow))
+    remembered(options, Setting::AllowHttp, |options| {
+        options.lock().set_allow_http(allow)
+    })
 }
 
 /// Sets whose certificates are trusted: OE_TRUST_BUNDLED (default) or OE_TRUST_SYSTEM.
@@ -153,7 +198,9 @@ pub extern "C" fn oe_options_set_allow_http(options: *mut oe_options, allow: i32
 /// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_options_set_trust(options: *mut oe_options, trust: i32) -> oe_status {
-    set(options, |options| options.set_trust(trust))
+    remembered(options, Setting::Trust, |options| {
+        options.lock().set_trust(trust)
+    })
 }
 
 /// Trusts the certificates of a PEM file instead of any others. NULL goes back to the trust set by
@@ -169,7 +216,9 @@ pub unsafe extern "C" fn oe_options_set_ca_file(
     options: *mut oe_options,
     path: *const c_char,
 ) -> oe_status {
-    set_text(options, path, |options, path| options.set_ca_file(path))
+    remembered_text(options, Setting::CaFile, path, |options, path| {
+        options.set_ca_file(path)
+    })
 }
 
 /// As oe_options_set_ca_file(), from len bytes of PEM in memory, which need no NUL. NULL with
@@ -186,8 +235,7 @@ pub unsafe extern "C" fn oe_options_set_ca_pem(
     pem: *const u8,
     len: usize,
 ) -> oe_status {
-    guard::status(|| {
-        let options = handle::get(options)?;
+    remembered(options, Setting::CaPem, |options| {
         match pem.is_null() && len == 0 {
             true => options.lock().set_ca_pem(None),
             false => abi::with_bytes(pem, len, |pem| options.lock().set_ca_pem(Some(pem))),
@@ -208,7 +256,9 @@ pub unsafe extern "C" fn oe_options_set_proxy(
     options: *mut oe_options,
     url: *const c_char,
 ) -> oe_status {
-    set_text(options, url, |options, url| options.set_proxy(url))
+    remembered_text(options, Setting::Proxy, url, |options, url| {
+        options.set_proxy(url)
+    })
 }
 
 /// Sets the one deadline of a call, from looking the name up to the last byte of the answer:
@@ -310,5 +360,7 @@ pub unsafe extern "C" fn oe_options_set_model_file(
     options: *mut oe_options,
     path: *const c_char,
 ) -> oe_status {
-    set_text(options, path, |options, path| options.set_model_file(path))
+    remembered_text(options, Setting::ModelFile, path, |options, path| {
+        options.set_model_file(path)
+    })
 }

@@ -65,7 +65,7 @@ pub struct oe_result {
     pub flags: u32,
     /// Milliseconds from the call to the verdict.
     pub latency_ms: u32,
-    /// Milliseconds from the capture to the verdict; 0: capture time not given.
+    /// Milliseconds from the capture, or the call without its time, to the verdict; sleep included.
     pub frame_age_ms: u32,
 }
 
@@ -149,7 +149,8 @@ pub unsafe extern "C" fn oe_process_jpeg(
 }
 
 /// As oe_process_jpeg(), of a frame whose capture time is known: milliseconds since 1970, UTC. One
-/// in the future counts as now; 0 is "not known". Old frames are then refused or marked late.
+/// in the future counts as now; 0 is now, and not late because of its own upload. Old frames are
+/// refused or marked late; time asleep counts.
 ///
 /// Blocks: as oe_process_jpeg().
 /// Threads: as oe_process_jpeg().

@@ -1,14 +1,12 @@
 //! Plumbing: the host's log function. The only place that calls into the host.
 //!
-//! Lines are queued and delivered by whichever thread finds nobody delivering. So the function
-//! runs one call at a time without any lock being held, a line logged from inside it waits its
-//! turn, and a slow function holds up the one thread that is in it.
+//! Whose thread it runs on, and when, is `oe_core::platform::log::Queue`'s to say: one call at a time, no lock
+//! held, and no call from C held up by what other threads log.
 
-use std::collections::VecDeque;
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{CStr, c_char, c_void};
 
-use oe_core::platform::log::{Level, LogSink};
-use parking_lot::Mutex;
+use oe_core::platform::clock::World;
+use oe_core::platform::log::{Level, LogSink, Output, Queue};
 
 use crate::guard;
 
@@ -16,9 +14,6 @@ use crate::guard;
 pub(crate) type LogFn = unsafe extern "C" fn(*mut c_void, i32, *const c_char);
 /// What frees a host's user data.
 pub(crate) type FreeFn = unsafe extern "C" fn(*mut c_void);
-
-/// Lines that wait at most; when there are more, the oldest are dropped and counted.
-const MAX_WAITING: usize = 1024;
 
 /// The host's user data, freed once, when this is dropped.
 pub(crate) struct UserData {
@@ -29,7 +24,7 @@ pub(crate) struct UserData {
 // SAFETY: the library never looks at the data, it only hands it back. The header says that the log
 // function may run on any thread, one call at a time, and that the data may be freed on any.
 unsafe impl Send for UserData {}
-// SAFETY: as above; `HostLog` sees to one call at a time.
+// SAFETY: as above; the queue sees to one call at a time.
 unsafe impl Sync for UserData {}
 
 impl UserData {
@@ -48,72 +43,40 @@ impl Drop for UserData {
     }
 }
 
-#[derive(Default)]
-struct Queue {
-    lines: VecDeque<(Level, CString)>,
-    dropped: u64,
-    delivering: bool,
+/// A host's log function with its data.
+struct Function {
+    function: LogFn,
+    data: UserData,
 }
 
-impl Queue {
-    fn push(&mut self, level: Level, line: CString) {
-        if self.lines.len() == MAX_WAITING {
-            self.lines.pop_front();
-            self.dropped += 1;
-        }
-        self.lines.push_back((level, line));
+impl Output for Function {
+    fn write(&self, level: Level, line: &CStr) {
+        guard::logging(|| {
+            // SAFETY: the host gave this function for this data, which is alive as long as `self`.
+            // The text ends with a NUL and outlives the call. The queue makes one call at a time.
+            unsafe { (self.function)(self.data.data, level as i32, line.as_ptr()) };
+        });
     }
 
-    /// The next line: first how many are missing before it, if any are.
-    fn pop(&mut self) -> Option<(Level, CString)> {
-        if self.dropped > 0 {
-            let text = format!("{} lines of this log were dropped", self.dropped);
-            self.dropped = 0;
-            return Some((Level::Error, c_line(&text)));
-        }
-        self.lines.pop_front()
+    fn between(&self) {
+        guard::run_deferred();
     }
 }
 
 /// A host's log function with its data and the lines that wait for it.
 pub(crate) struct HostLog {
-    function: LogFn,
-    data: UserData,
+    queue: Queue<Function>,
     max_level: i32,
     /// The process that registered the function.
     pid: u32,
-    queue: Mutex<Queue>,
 }
 
 impl HostLog {
-    pub(crate) fn new(function: LogFn, data: UserData, max_level: i32) -> HostLog {
+    pub(crate) fn new(function: LogFn, data: UserData, max_level: i32, world: World) -> HostLog {
         HostLog {
-            function,
-            data,
+            queue: Queue::new(Function { function, data }, world),
             max_level,
             pid: std::process::id(),
-            queue: Mutex::default(),
-        }
-    }
-
-    fn call(&self, level: Level, line: &CString) {
-        guard::logging(|| {
-            // SAFETY: the host gave this function for this data, which is alive as long as `self`.
-            // The text ends with a NUL and outlives the call. `deliver` is one thread at a time.
-            unsafe { (self.function)(self.data.data, level as i32, line.as_ptr()) };
-        });
-    }
-
-    fn deliver(&self) {
-        loop {
-            let next = {
-                let mut queue = self.queue.lock();
-                let next = queue.pop();
-                queue.delivering = next.is_some();
-                next
-            };
-            let Some((level, line)) = next else { return };
-            self.call(level, &line);
         }
     }
 }
@@ -124,30 +87,19 @@ impl LogSink for HostLog {
         if level as i32 > self.max_level || self.pid != std::process::id() {
             return;
         }
-        {
-            let mut queue = self.queue.lock();
-            queue.push(level, c_line(text));
-            if queue.delivering {
-                return;
-            }
-            queue.delivering = true;
-        }
-        self.deliver();
+        self.queue.line(level, text);
         guard::run_deferred();
     }
-}
-
-/// The text for C; what would end it early is replaced.
-fn c_line(text: &str) -> CString {
-    CString::new(text.replace('\0', "\u{FFFD}")).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ffi::CStr;
+    use oe_core::platform::clock::Clock;
+    use parking_lot::Mutex;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::time::Duration;
 
     #[derive(Default)]
     struct Host {
@@ -182,7 +134,33 @@ mod tests {
 
     fn log_of(host: &Host, max_level: i32) -> HostLog {
         let data = std::ptr::from_ref(host).cast_mut().cast();
-        HostLog::new(on_line, UserData::new(data, Some(on_free)), max_level)
+        let data = UserData::new(data, Some(on_free));
+        let world = World {
+            clock: Arc::new(Still),
+            ..crate::thread::world()
+        };
+        HostLog::new(on_line, data, max_level, world)
+    }
+
+    /// Time stands still: whoever logs delivers, and no other thread reads a test's `Host`.
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn wall_ms(&self) -> i64 {
+            0
+        }
+
+        fn since_boot(&self) -> Option<Duration> {
+            None
+        }
+
+        fn boot_id(&self) -> Option<String> {
+            None
+        }
     }
 
     fn texts(host: &Host) -> Vec<String> {
@@ -215,51 +193,6 @@ mod tests {
         log.line(Level::Info, "four");
         assert_eq!(texts(&host), ["one", "two", "three", "four"]);
         *host.log.lock() = None;
-    }
-
-    #[test]
-    fn threads_take_turns_and_nothing_is_lost() {
-        let host = Host::default();
-        let log = log_of(&host, 5);
-        std::thread::scope(|scope| {
-            for name in ["a", "b", "c"] {
-                let log = &log;
-                scope.spawn(move || {
-                    for n in 0..300 {
-                        log.line(Level::Info, &format!("{name} {n}"));
-                    }
-                });
-            }
-        });
-        let lines = texts(&host);
-        assert_eq!(lines.len(), 900);
-        for name in ["a", "b", "c"] {
-            let own = lines.iter().filter(|line| line.starts_with(name));
-            assert!(
-                own.eq((0..300)
-                    .map(|n| format!("{name} {n}"))
-                    .collect::<Vec<_>>()
-                    .iter())
-            );
-        }
-    }
-
-    #[test]
-    fn too_many_lines_cost_the_oldest_and_are_counted() {
-        let host = Host::default();
-        let log = log_of(&host, 5);
-        {
-            let mut queue = log.queue.lock();
-            for n in 0..MAX_WAITING + 5 {
-                queue.push(Level::Info, c_line(&n.to_string()));
-            }
-        }
-        log.line(Level::Info, "last");
-        let lines = texts(&host);
-        assert_eq!(lines[0], "6 lines of this log were dropped");
-        assert_eq!(lines[1], "6");
-        assert_eq!(lines.last().unwrap(), "last");
-        assert_eq!(lines.len(), MAX_WAITING + 1);
     }
 
     #[test]

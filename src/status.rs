@@ -126,12 +126,16 @@ pub extern "C" fn oe_status_text(status: oe_status) -> *const c_char {
     })
 }
 
-/// Whether the same call may succeed later although nobody changes anything.
+/// Whether a loop that takes a new frame each time should go on: nobody has to change anything, and a
+/// later call with another frame, at its own time, may bring a verdict. It does not say that the
+/// same bytes may be sent again. These are: OE_NOT_DUE, OE_ERR_BUSY, OE_ERR_STALE_FRAME, OE_ERR_DNS
+/// to OE_ERR_PROXY, OE_ERR_TLS, OE_ERR_CLOCK, OE_ERR_RATE_LIMITED to OE_ERR_PROTOCOL,
+/// OE_ERR_IMAGE_REJECTED, OE_ERR_AUTH_UNCONFIRMED, OE_ERR_RESOURCES.
 ///
 /// Blocks: no.
 /// Threads: any.
 /// Owns: nothing.
-/// Returns: 1 if it may; else 0, also for OE_OK and for a number that is no status.
+/// Returns: 1 for these; else 0, also for OE_OK and for a number that is no status.
 /// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_status_is_retryable(status: oe_status) -> i32 {

@@ -32,13 +32,20 @@ impl Spawn for Threads {
 pub(crate) fn world() -> World {
     #[cfg(windows)]
     crate::windows::stay();
-    World {
+    let world = World {
         spawn: Arc::new(Threads),
         checksum: crate::checksum::checksum,
-        #[cfg(windows)]
-        signal: crate::windows::signal,
         ..World::default()
-    }
+    };
+    #[cfg(windows)]
+    let world = World {
+        clock: Arc::new(oe_core::platform::clock::SystemClock::of(
+            crate::windows::COUNTERS,
+        )),
+        signal: crate::windows::signal,
+        ..world
+    };
+    world
 }
 
 /// Keeps all signals from the calling thread while it lives.

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use oe_core::error::Status;
 use oe_server::reply::Edition;
 use oe_server::{Config, Running};
 use oe_test_support::library::{Link, compile, has_tool, root, run};
@@ -103,4 +104,18 @@ fn the_examples_compile() {
         let source = root().join("examples-c").join(name).with_extension("c");
         assert!(Path::new(&compile(&source, Link::Shared, &[])).exists());
     }
+}
+
+/// A typing error in the endpoint: the README's program ends before the key or a picture goes anywhere.
+#[test]
+fn the_minimal_program_ends_at_an_endpoint_that_is_refused() {
+    let source = root().join("examples-c/minimal.c");
+    let mut command = Command::new(compile(&source, Link::Shared, &[]));
+    command.arg(root().join("demo/frames/frame-01.jpg"));
+    command.arg("127.0.0.1:8674").env("OE_API_KEY", "SECRETKEY");
+    let output = run(&mut command, Duration::from_secs(60));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.trim_end(), Status::Argument.row().text);
+    assert!(output.stdout.is_empty(), "no call was made");
 }

@@ -23,6 +23,10 @@ const WARNINGS: &[&str] = &[
     "-Wconversion",
 ];
 const NO_EXCEPTIONS: &[&str] = &["-DOE_NO_EXCEPTIONS", "-fno-exceptions", "-fno-rtti"];
+/// The header finds out by itself.
+const UNTOLD: &[&str] = &["-fno-exceptions"];
+/// The host wants none although the compiler has them.
+const UNWANTED: &[&str] = &["-DOE_NO_EXCEPTIONS"];
 
 /// Whether there is a compiler to try it with.
 fn has_compiler() -> bool {
@@ -73,7 +77,7 @@ fn the_header_is_clean_in_every_standard() {
         return;
     }
     for standard in ["c++11", "c++14", "c++17", "c++20", "c++2b"] {
-        for flags in [&[][..], NO_EXCEPTIONS] {
+        for flags in [&[][..], NO_EXCEPTIONS, UNTOLD, UNWANTED] {
             for source in tests() {
                 let mut command = compiler(standard, flags);
                 succeeds(command.arg("-fsyntax-only").arg(source));
@@ -119,6 +123,7 @@ fn handles_events_and_exceptions_against_a_service() {
         ("all-11", "c++11", &[][..]),
         ("all-20", "c++20", &[][..]),
         ("all-no-exceptions", "c++11", NO_EXCEPTIONS),
+        ("all-untold", "c++11", UNTOLD),
     ] {
         let [all, other] = tests();
         let service = service("{}");
@@ -133,6 +138,84 @@ fn handles_events_and_exceptions_against_a_service() {
             "{name}: {text}"
         );
     }
+}
+
+/// One program of two units, one of which has no exceptions: the linker may take the body of a
+/// function from either, and a log function that throws must do no harm with any of them.
+#[test]
+fn units_with_and_without_exceptions_in_either_order() {
+    if !has_compiler() {
+        return;
+    }
+    let (dir, lib) = (scratch("cpp-mixed"), release_dir());
+    let object = |name: &str, flags: &[&str], nth: usize| {
+        let out = dir.join(format!("{name}-{nth}.o"));
+        let source = root().join("tests/cpp").join(name);
+        // Not optimised: what could be merged is not inlined.
+        let mut command = compiler("c++17", flags);
+        succeeds(command.args(["-O0", "-c", "-o"]).arg(&out).arg(source));
+        out
+    };
+    for (nth, flags) in [NO_EXCEPTIONS, UNTOLD, UNWANTED].into_iter().enumerate() {
+        let with = object("throws.cpp", &[], nth);
+        let without = object("quiet.cpp", flags, nth);
+        for (order, units) in [[&with, &without], [&without, &with]].iter().enumerate() {
+            let out = dir.join(format!("mixed-{nth}-{order}"));
+            let mut link = Command::new("g++");
+            link.args(*units).arg("-o").arg(&out).arg("-L").arg(lib);
+            link.arg("-loe_process");
+            succeeds(link.arg(format!("-Wl,-rpath,{}", lib.display())));
+            let output = run(&mut Command::new(&out), Duration::from_secs(60));
+            let text = String::from_utf8_lossy(&output.stdout);
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(
+                output.status.success() && errors.is_empty(),
+                "{flags:?}, order {order}: {:?}\n{text}{errors}",
+                output.status
+            );
+        }
+    }
+}
+
+/// From C++17 on a status that nobody looks at is a warning, whichever call it is of.
+#[test]
+fn a_status_that_is_dropped_is_a_warning() {
+    if !has_compiler() {
+        return;
+    }
+    let source = root().join("tests/cpp/discarded.cpp");
+    let text = std::fs::read_to_string(&source).unwrap();
+    let calls =
+        |line: &&str| line.ends_with(");") && line.contains('.') && line.starts_with("    ");
+    let dropped = text.lines().filter(calls).count();
+    let header = std::fs::read_to_string(root().join("include/oe_process.hpp")).unwrap();
+    for line in header.lines().filter(|line| line.starts_with("    ")) {
+        let Some((before, rest)) = line.split_once("status ") else {
+            continue;
+        };
+        let name = rest.split('(').next().unwrap();
+        let is_name = name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        // What fills is each handle's own; the others are members of what users have.
+        if before
+            .trim()
+            .trim_start_matches("OE_HPP_NODISCARD")
+            .is_empty()
+            && rest.contains('(')
+            && is_name
+            && name != "fill"
+        {
+            assert!(text.contains(&format!(".{name}(")), "{name} is not tried");
+        }
+    }
+    for (standard, expected) in [("c++11", 0), ("c++17", dropped), ("c++2b", dropped)] {
+        let mut command = compiler(standard, &["-Wno-error", "-fsyntax-only"]);
+        let output = command.arg(&source).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        let warnings = errors.matches("[-Wunused-result]").count();
+        assert_eq!(warnings, expected, "{standard}\n{errors}");
+    }
+    assert!(dropped > 45, "{dropped}");
 }
 
 #[test]

@@ -9,6 +9,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use oe_server::{Config, Running};
@@ -113,33 +114,80 @@ fn python_asyncio() {
     python_watches("watch_asyncio.py");
 }
 
-#[test]
-fn node_koffi() {
+/// The folder of modules with koffi, installed now if need be; none without npm.
+fn koffi() -> Option<PathBuf> {
+    static INSTALLED: Mutex<()> = Mutex::new(());
+    let _one = INSTALLED.lock().unwrap();
     if !has_tool("npm", "apt-get install nodejs npm") {
-        return;
+        return None;
     }
     let dir = scratch("koffi");
     if !dir.join("node_modules/koffi").exists() {
-        builds(
-            Command::new("npm")
-                .args([
-                    "install",
-                    "--silent",
-                    "--ignore-scripts",
-                    "--no-save",
-                    "--no-audit",
-                    "--no-fund",
-                ])
-                .arg("--prefix")
-                .arg(&dir)
-                .arg(KOFFI),
-        );
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--silent", "--ignore-scripts", "--no-save"]);
+        npm.args(["--no-audit", "--no-fund", "--prefix"]);
+        builds(npm.arg(&dir).arg(KOFFI));
     }
+    Some(dir.join("node_modules"))
+}
+
+#[test]
+fn node_koffi() {
+    let Some(modules) = koffi() else { return };
     let mut command = Command::new("node");
-    command
-        .arg(program("watch.js"))
-        .env("NODE_PATH", dir.join("node_modules"));
+    command.arg(program("watch.js")).env("NODE_PATH", modules);
     watches(command);
+}
+
+/// The packages' own tests, over the sources; `cargo xtask wheel` and `npm` run them over what is installed.
+mod packages {
+    use super::*;
+
+    /// Good, good, then a warning, then a failure.
+    const SCRIPT: &str = r#"{"quality":9,"score":4}
+{"quality":9,"score":4}
+{"quality":3,"score":60,"warning":true}
+{"quality":1,"score":95,"warning":true,"pause":true}"#;
+
+    fn passes(mut command: Command) {
+        let service = Running::start(Config::scripted(SCRIPT).unwrap()).unwrap();
+        command
+            .env("OE_TEST_ENDPOINT", service.base_url())
+            .env("OE_TEST_FRAME", root().join("demo/frames/frame-01.jpg"))
+            .env("OE_TEST_SYMBOLS", root().join("tests/abi/symbols.txt"))
+            .env("OE_PROCESS_LIBRARY", library());
+        let output = run(&mut command, Duration::from_secs(180));
+        let lines = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{lines}\n{errors}");
+    }
+
+    #[test]
+    fn python() {
+        if has_tool("python3", "apt-get install python3") {
+            let mut command = Command::new("python3");
+            command
+                .args(["-B", "-W", "error"])
+                .arg(root().join("python/tests/test_oe_process.py"))
+                .env("PYTHONPATH", root().join("python"));
+            passes(command);
+        }
+    }
+
+    #[test]
+    fn node() {
+        let Some(modules) = koffi() else { return };
+        // As if it were installed; koffi is found by the path.
+        let dir = scratch("node-package/node_modules");
+        let link = dir.join("oe-process");
+        drop(std::fs::remove_file(&link));
+        std::os::unix::fs::symlink(root().join("node"), &link).unwrap();
+        let test = dir.join("oe_process.test.js");
+        std::fs::copy(root().join("node/test/oe_process.test.js"), &test).unwrap();
+        let mut command = Command::new("node");
+        command.arg("--test").arg(test).env("NODE_PATH", modules);
+        passes(command);
+    }
 }
 
 #[test]

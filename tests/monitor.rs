@@ -92,7 +92,7 @@ impl Run {
 
     /// Kills it, a moment after the line that was waited for last: by then it has saved.
     fn kill(mut self) {
-        std::thread::sleep(Duration::from_millis(200));
+        std::thread::sleep(Duration::from_millis(1_000));
         self.signal("-KILL");
         self.child.wait().unwrap();
     }
@@ -228,7 +228,7 @@ fn pause_resume_and_mute_from_outside() {
         "nothing is sent while it is paused"
     );
     run.say("mute\nresume\n");
-    std::thread::sleep(Duration::from_millis(100));
+    std::thread::sleep(Duration::from_millis(1_000));
     // Only a picture from after the resume is of use.
     std::fs::write(
         &camera,

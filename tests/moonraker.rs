@@ -234,13 +234,13 @@ fn li_11_killed_in_mid_print_it_goes_on_and_does_not_pause_again() {
     host.printer.print("vase.gcode");
     let agent = host.agent();
     agent.wait_for("quality", 1);
-    nap(200);
+    nap(1_000);
     agent.kill();
     let agent = host.agent();
     agent.wait_for("the printer was told to pause", 1);
     agent.wait_for("paused", 1);
     assert!(agent.text().starts_with("going on with vase.gcode"));
-    nap(200);
+    nap(1_000);
     agent.kill();
     host.printer.resume();
     let agent = host.agent();
@@ -303,7 +303,7 @@ fn the_state_of_a_print_that_ended_unseen_is_not_used_for_the_next() {
     agent.wait_for("paused", 1);
     assert!(agent.text().starts_with("watching same.gcode"));
     assert_eq!((host.creates(), host.printer.job().pauses), (2, 2));
-    nap(200);
+    nap(1_000);
     agent.kill();
     assert!(host.state.exists());
     host.printer.end("standby");

@@ -3,8 +3,13 @@
 //! [`TABLE`] is the one list. The names, texts and retry hints of the C ABI, and `docs/errors.md`,
 //! are made from it. Numbers are never reused.
 
+pub mod cause;
+
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+use cause::Cause;
 
 /// Who has to act on a status. The groups of the status table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +41,8 @@ pub struct Row {
     pub text: &'static str,
     /// Who has to act.
     pub actor: Actor,
-    /// Whether the same call may succeed later without anyone changing anything.
+    /// Whether a loop that takes a new frame each time should go on: without anyone changing
+    /// anything a later call may bring a verdict.
     pub retryable: bool,
 }
 
@@ -230,9 +236,13 @@ impl Due {
     }
 }
 
+/// What lies under an [`Error`]: an error of the system or of TLS.
+pub type Source = Arc<dyn std::error::Error + Send + Sync>;
+
 /// Why a call did not succeed.
 ///
-/// Holds nothing secret: `text` is made from fixed sentences, a host name at most.
+/// Holds nothing secret: `text` is made from fixed sentences, the words of the system's and of TLS's
+/// errors, and a host name at most.
 #[derive(Clone, Debug)]
 pub struct Error {
     /// The status to return; never [`Status::Ok`].
@@ -245,6 +255,8 @@ pub struct Error {
     pub retry_after: Due,
     /// For people and logs.
     pub text: String,
+    /// What the system or TLS said, for [`std::error::Error::source`].
+    pub source: Option<Source>,
 }
 
 impl Error {
@@ -263,7 +275,15 @@ impl Error {
             error_type: None,
             retry_after: Due::In(Duration::ZERO),
             text: text.into(),
+            source: None,
         }
+    }
+
+    /// The same error with what lies under it.
+    #[must_use]
+    pub fn because_of(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Error {
+        self.source = Some(Arc::new(source));
+        self
     }
 
     /// The same error with the time until the next call is allowed.
@@ -280,7 +300,11 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
 
 /// Why an exchange brought no answer. Each is one status of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -305,18 +329,23 @@ pub enum Failure {
     Cancelled,
 }
 
-/// An error of an exchange, in words: the table's sentence, the HTTP status and the host.
+/// An error of an exchange, in words: the table's sentence, where and why it failed, and the HTTP
+/// status or the host.
 pub(crate) fn describe(
     status: Status,
     http_status: u16,
     error_type: Option<ErrorType>,
     due: Due,
     host: &str,
+    cause: Option<&Cause>,
 ) -> Error {
-    let sentence = status.row().text;
+    let mut text = status.row().text.to_owned();
+    if let Some(cause) = cause {
+        text = format!("{text} {cause}");
+    }
     let text = match http_status {
-        0 => format!("{sentence} (host {host})"),
-        code => format!("{sentence} (HTTP {code})"),
+        0 => format!("{text} (host {host})"),
+        code => format!("{text} (HTTP {code})"),
     };
     Error {
         status,
@@ -324,6 +353,7 @@ pub(crate) fn describe(
         error_type,
         retry_after: due,
         text,
+        source: cause.map(|cause| Arc::new(cause.clone()) as Source),
     }
 }
 

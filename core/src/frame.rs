@@ -3,72 +3,11 @@
 use std::time::Duration;
 
 use crate::error::{Error, Status};
+use crate::platform::digest::Digest;
+use crate::platform::moment::Moment;
 
 /// The largest image the service takes, in bytes. Source: the public API documentation (6 MiB).
 pub const MAX_IMAGE: usize = 6_291_456;
-
-/// Tells frames apart: equal bytes have equal digests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Digest {
-    /// Length in bytes.
-    pub len: usize,
-    /// [`checksum`].
-    pub sum: u64,
-}
-
-/// Words that [`Sums`] adds side by side: two of the widest common registers.
-pub const LANES: usize = 8;
-/// What is added in one step, in bytes.
-pub const BLOCK: usize = LANES * size_of::<u64>();
-
-/// Fletcher's checksum (1982) of a frame, over words of 64 bits: of each lane the sum, and the sum
-/// of its sums, so that order counts.
-///
-/// It takes two additions to eight bytes, a third of what the quickest hash takes. Frames that
-/// differ in one word always have different sums, frames that differ as pictures do have equal ones
-/// with a chance of 1 in 2^64 or less. Two changes can be made to cancel out, by somebody who has
-/// nothing to gain from it: a frame that is taken for the last one raises no alarm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sums {
-    /// Of the words.
-    pub sums: [u64; LANES],
-    /// Of the sums, one for each block.
-    pub sums_of_sums: [u64; LANES],
-}
-
-impl Sums {
-    /// Adds one block.
-    pub fn add(&mut self, block: &[u8; BLOCK]) {
-        let (words, _) = block.as_chunks();
-        for (lane, word) in words.iter().enumerate() {
-            self.sums[lane] = self.sums[lane].wrapping_add(u64::from_le_bytes(*word));
-            self.sums_of_sums[lane] = self.sums_of_sums[lane].wrapping_add(self.sums[lane]);
-        }
-    }
-
-    /// Adds what is less than a block, and folds it all to one word.
-    #[must_use]
-    pub fn finish(mut self, rest: &[u8]) -> u64 {
-        let mut last = [0; BLOCK];
-        last[..rest.len()].copy_from_slice(rest);
-        self.add(&last);
-        // Each step is one-to-one in what it adds: a difference in one lane is never lost.
-        let all = self.sums.into_iter().chain(self.sums_of_sums);
-        all.fold(0, |folded, sum| {
-            let mixed = (folded ^ sum).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            mixed ^ mixed >> 32
-        })
-    }
-}
-
-/// [`Sums`] of all the bytes.
-#[must_use]
-pub fn checksum(bytes: &[u8]) -> u64 {
-    let (blocks, rest) = bytes.as_chunks();
-    let mut sums = Sums::default();
-    blocks.iter().for_each(|block| sums.add(block));
-    sums.finish(rest)
-}
 
 /// Checks that the bytes may be a JPEG and are not too many.
 ///
@@ -87,28 +26,63 @@ pub fn check(jpeg: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// How old a frame is: by the wall clock once, by the monotonic clock from then on.
+/// Whether a status of a submit says that the frame is of no use, and not who hands it in.
+pub(crate) fn is_refusal(status: Status) -> bool {
+    matches!(
+        status,
+        // The only argument of a submit that is checked there is the image, which may be empty.
+        Status::Argument
+            | Status::NotJpeg
+            | Status::ImageTooLarge
+            | Status::StaleFrame
+            | Status::ImageRejected
+    )
+}
+
+/// How old a frame is: by the wall clock once, at the call, and from then on by a clock that never
+/// jumps and counts time asleep.
 #[derive(Clone, Copy, Debug)]
 pub struct Age {
     at_start: Duration,
-    start: Duration,
+    start: Moment,
+    stated: bool,
 }
 
 impl Age {
-    /// The age of a frame at `now`, from its capture time. One from the future is new.
+    /// The age of a frame at the call that hands it in, from its capture time in milliseconds since
+    /// 1970. One from the future is new; without one it was taken just now.
     #[must_use]
-    pub fn new(captured_unix_ms: i64, wall_ms: i64, now: Duration) -> Age {
-        let ms = u64::try_from(wall_ms.saturating_sub(captured_unix_ms)).unwrap_or(0);
+    pub fn new(captured_unix_ms: Option<i64>, wall_ms: i64, call: Moment) -> Age {
+        let captured = captured_unix_ms.unwrap_or(wall_ms);
+        let ms = u64::try_from(wall_ms.saturating_sub(captured)).unwrap_or(0);
         Age {
             at_start: Duration::from_millis(ms),
-            start: now,
+            start: call,
+            stated: captured_unix_ms.is_some(),
         }
     }
 
     /// The age at a later moment.
     #[must_use]
-    pub fn at(&self, now: Duration) -> Duration {
-        self.at_start.saturating_add(now.saturating_sub(self.start))
+    pub fn at(&self, now: &Moment) -> Duration {
+        self.at_start.saturating_add(now.since(&self.start))
+    }
+
+    /// The age that decides whether a verdict comes too late, of a frame that was sent at `sent`.
+    /// Without a stated time nobody knows how old it is, and what its own upload takes says nothing
+    /// of that: only what it waited before does, and what the device slept meanwhile.
+    #[must_use]
+    pub fn at_verdict(&self, sent: &Moment, now: &Moment) -> Duration {
+        match self.stated {
+            true => self.at(now),
+            false => self.at(sent).saturating_add(now.asleep_since(sent)),
+        }
+    }
+
+    /// Whether the frame was taken, or handed in, before this moment.
+    #[must_use]
+    pub fn predates(&self, moment: &Moment) -> bool {
+        self.start.now() < moment.now() || self.at_start > self.start.since(moment)
     }
 }
 
@@ -138,12 +112,7 @@ impl Frame {
 
     /// When it came here.
     pub(crate) fn arrived(&self) -> Duration {
-        self.age.start
-    }
-
-    /// When it was taken.
-    pub(crate) fn taken(&self) -> Duration {
-        self.age.start.saturating_sub(self.age.at_start)
+        self.age.start.now()
     }
 }
 
@@ -183,11 +152,14 @@ mod tests {
 
     #[test]
     fn im_04_age_uses_the_wall_clock_once() {
-        let age = Age::new(1_000, 31_000, Duration::from_secs(5));
-        assert_eq!(age.at(Duration::from_secs(5)), Duration::from_secs(30));
-        assert_eq!(age.at(Duration::from_secs(6)), Duration::from_secs(31));
-        let future = Age::new(i64::MAX, i64::MIN, Duration::ZERO);
-        assert_eq!(future.at(Duration::ZERO), Duration::ZERO);
+        let secs = Duration::from_secs;
+        let call = Moment::awake(secs(5));
+        let age = Age::new(Some(1_000), 31_000, call);
+        assert_eq!(age.at(&call), secs(30));
+        assert_eq!(age.at(&Moment::awake(secs(6))), secs(31));
+        assert_eq!(age.at(&call.after_sleep(secs(60))), secs(90));
+        let future = Age::new(Some(i64::MAX), i64::MIN, call);
+        assert_eq!(future.at(&call), Duration::ZERO);
         assert!(!is_too_old(
             Duration::from_secs(30),
             Duration::from_secs(30)
@@ -196,65 +168,51 @@ mod tests {
         assert!(!is_too_old(Duration::from_secs(31), Duration::ZERO));
     }
 
-    /// Bytes without a pattern.
-    fn noise(len: usize) -> Vec<u8> {
-        let mut state = 1_u64;
-        let mut next = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (state >> 56) as u8
-        };
-        (0..len).map(|_| next()).collect()
+    #[test]
+    fn im_04_a_frame_without_a_time_is_not_late_because_of_its_own_upload() {
+        let secs = Duration::from_secs;
+        let call = Moment::awake(secs(100));
+        // It waits so long, is on its way so long, and the device sleeps then so long.
+        for (stated, waits, takes, sleeps, counts, age) in [
+            (None, 0, 50, 0, 0, 50),
+            (None, 20, 50, 0, 20, 70),
+            (None, 0, 5, 3_600, 3_600, 3_605),
+            (None, 20, 5, 60, 80, 85),
+            (Some(0), 0, 50, 0, 50, 50),
+            (Some(10), 20, 5, 0, 35, 35),
+            (Some(10), 0, 5, 60, 75, 75),
+        ] {
+            let wall = 1_000_000;
+            let captured = stated.map(|secs: i64| wall - secs * 1_000);
+            let frame = Age::new(captured, wall, call);
+            let sent = Moment::awake(secs(100 + waits));
+            let came = Moment::awake(secs(100 + waits + takes)).after_sleep(secs(sleeps));
+            let case = format!("{stated:?} {waits} {takes} {sleeps}");
+            assert_eq!(frame.at_verdict(&sent, &came), secs(counts), "{case}");
+            assert_eq!(frame.at(&came), secs(age), "{case}");
+        }
     }
 
     #[test]
-    fn whatever_changes_changes_the_checksum() {
-        let frame = noise(1_000);
-        let before = checksum(&frame);
-        assert_eq!(before, checksum(&frame.clone()));
-        for at in 0..frame.len() {
-            for bit in 0..8 {
-                let mut other = frame.clone();
-                other[at] ^= 1 << bit;
-                assert_ne!(before, checksum(&other), "bit {bit} of {at}");
-            }
+    fn a_frame_from_before_predates() {
+        let secs = Duration::from_secs;
+        let wall = 1_000_000;
+        let resumed = Moment::awake(secs(100));
+        // How old it is when it comes, how long after, and how long the device slept in between.
+        for (old, after, slept, predates) in [
+            (None, 0, 0, false),
+            (None, 5, 0, false),
+            (Some(4), 5, 0, false),
+            (Some(6), 5, 0, true),
+            (Some(0), 0, 0, false),
+            (Some(64), 5, 60, false),
+            (Some(66), 5, 60, true),
+        ] {
+            let call = Moment::awake(secs(100 + after)).after_sleep(secs(slept));
+            let age = Age::new(old.map(|secs: i64| wall - secs * 1_000), wall, call);
+            assert_eq!(age.predates(&resumed), predates, "{old:?} {after} {slept}");
         }
-        // Words and blocks that change places, which a plain sum would not see.
-        for (one, two) in [(0, 8), (0, 64), (64, 960), (8, 72), (128, 129)] {
-            let mut other = frame.clone();
-            other.copy_within(one..one + 8, two);
-            other[one..one + 8].copy_from_slice(&frame[two..two + 8]);
-            assert_ne!(before, checksum(&other), "{one} {two}");
-        }
-        // The digest has the length too; zeros at the end are not seen by the sums alone.
-        let world = crate::platform::clock::World::default();
-        assert_ne!(world.digest(&[0; 5]), world.digest(&[0; 6]));
-    }
-
-    #[test]
-    fn the_checksum_is_as_written_down() {
-        // Saved contexts hold it: another one would take every frame for a new one.
-        let plain = |bytes: &[u8]| {
-            let mut padded = bytes.to_vec();
-            padded.resize((bytes.len() / 64 + 1) * 64, 0);
-            let (mut sums, mut sums_of_sums) = ([0_u64; 8], [0_u64; 8]);
-            for (n, word) in padded.chunks(8).enumerate() {
-                sums[n % 8] =
-                    sums[n % 8].wrapping_add(u64::from_le_bytes(word.try_into().unwrap()));
-                sums_of_sums[n % 8] = sums_of_sums[n % 8].wrapping_add(sums[n % 8]);
-            }
-            (sums, sums_of_sums)
-        };
-        for len in [0, 1, 63, 64, 65, 1_000] {
-            let bytes = noise(len);
-            let (sums, sums_of_sums) = plain(&bytes);
-            let mut folded = 0_u64;
-            for sum in sums.iter().chain(&sums_of_sums) {
-                folded = (folded ^ sum).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-                folded ^= folded >> 32;
-            }
-            assert_eq!(checksum(&bytes), folded, "{len}");
-        }
+        let early = Age::new(None, wall, Moment::awake(secs(99)));
+        assert!(early.predates(&resumed), "handed in before");
     }
 }

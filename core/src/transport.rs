@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 pub use crate::error::Failure;
+use crate::error::cause::Cause;
 use crate::key::ApiKey;
 use crate::platform::cancel::CancelToken;
 use crate::rules::trust::TrustedUrl;
@@ -71,7 +72,7 @@ pub struct Reply {
     pub status: u16,
     /// Every `Retry-After` header, as sent.
     pub retry_after: Vec<String>,
-    /// The `Date` header, as sent.
+    /// The `Date` header, as sent, of an answer with a `Retry-After`; nothing else is measured by it.
     pub date: Option<String>,
     /// The body.
     pub body: ReplyBody,
@@ -92,14 +93,18 @@ pub struct Exchange {
     pub bytes_sent: u64,
     /// Bytes of the answer, headers included, TLS not.
     pub bytes_received: u64,
+    /// Where and why it failed, if it did and that is known: without an answer, or in the body of a
+    /// success.
+    pub cause: Option<Cause>,
 }
 
 impl Exchange {
     /// One that failed before anything of it was sent.
     #[must_use]
-    pub fn nothing_sent(failure: Failure) -> Exchange {
+    pub fn nothing_sent(failure: Failure, cause: Option<Cause>) -> Exchange {
         Exchange {
             outcome: Err(failure),
+            cause,
             sent: Sent::Nothing,
             reused: false,
             answered: false,

@@ -5,13 +5,14 @@ mod http_rig;
 
 use std::time::{Duration, Instant};
 
-use http_rig::{Post, both, in_a_process_of_its_own, ms, reply, transport, whole};
+use http_rig::{
+    MORE_THAN_BUFFERS, Post, both, in_a_process_of_its_own, ms, reply, transport, whole,
+};
 use oe_core::transport::{Failure, ReplyBody, Sent};
 use oe_test_support::peer::{Step, json};
 
+/// What is read whole in the end.
 const IMAGE: usize = 5 << 20;
-/// More than the system takes off our hands while the peer reads its first megabyte.
-const MORE_THAN_BUFFERS: usize = 24 << 20;
 
 /// A refusal after the head and a little of the body.
 fn refusal(status: &str, then: &[Step]) -> Vec<Step> {
@@ -43,14 +44,18 @@ fn an_early_refusal_is_read_whatever_becomes_of_the_connection() {
             for peer in both(&[refusal(status, then)]) {
                 let transport = transport();
                 let start = Instant::now();
-                let exchange = Post::to(&peer.base_url()).image(IMAGE).send(&transport);
+                let exchange = Post::to(&peer.base_url())
+                    .image(MORE_THAN_BUFFERS)
+                    .send(&transport);
                 let what = format!("{status} {then:?}: {exchange:?}");
                 assert_eq!(reply(&exchange).status.to_string(), status[..3], "{what}");
                 assert_eq!(whole(&exchange), b"{\"a\":1}", "{what}");
-                assert!(start.elapsed() < Duration::from_secs(3), "{what}");
+                assert!(start.elapsed() < Duration::from_secs(10), "{what}");
                 assert!(exchange.answered && !exchange.reused, "{what}");
                 assert_eq!(exchange.sent, Sent::Part, "{what}");
-                let again = Post::to(&peer.base_url()).image(IMAGE).send(&transport);
+                let again = Post::to(&peer.base_url())
+                    .image(MORE_THAN_BUFFERS)
+                    .send(&transport);
                 assert!(!again.reused, "{what}");
             }
         }
@@ -70,7 +75,9 @@ fn an_early_refusal_may_drip_and_may_be_cut() {
     ];
     for then in [&[Step::Close][..], &[Step::Reset]] {
         for peer in both(&[[&drip[..], then].concat()]) {
-            let exchange = Post::to(&peer.base_url()).image(IMAGE).send(&transport());
+            let exchange = Post::to(&peer.base_url())
+                .image(MORE_THAN_BUFFERS)
+                .send(&transport());
             assert_eq!(reply(&exchange).status, 413);
             let body = &reply(&exchange).body;
             assert!(
@@ -102,7 +109,9 @@ fn an_early_success_does_not_end_the_upload() {
 fn an_early_success_survives_a_reset() {
     for then in [Step::Reset, Step::Close] {
         for peer in both(&[refusal("200 OK", &[Step::Sleep(ms(200)), then])]) {
-            let exchange = Post::to(&peer.base_url()).image(IMAGE).send(&transport());
+            let exchange = Post::to(&peer.base_url())
+                .image(MORE_THAN_BUFFERS)
+                .send(&transport());
             assert_eq!(whole(&exchange), b"{\"a\":1}");
             assert_eq!(exchange.sent, Sent::Part);
         }
@@ -141,7 +150,7 @@ fn re_18_an_upload_that_is_reset_was_sent_in_part() {
             assert_eq!(exchange.outcome, Err(Failure::Io), "{then:?}");
             assert_eq!(exchange.sent, Sent::Part, "{then:?}");
             assert!(!exchange.answered && exchange.bytes_received == 0);
-            assert!(start.elapsed() < Duration::from_secs(3), "{then:?}");
+            assert!(start.elapsed() < Duration::from_secs(10), "{then:?}");
             assert_eq!(peer.connections(), 1, "nothing is sent again");
         }
     }

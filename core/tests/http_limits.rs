@@ -5,13 +5,16 @@ mod http_rig;
 
 use std::time::{Duration, Instant};
 
-use http_rig::{Post, both, in_a_process_of_its_own, ms, reply, transport, whole};
+use http_rig::{
+    MORE_THAN_BUFFERS, Post, both, in_a_process_of_its_own, ms, reply, transport, whole,
+};
 use oe_core::transport::{Failure, ReplyBody, Sent};
-use oe_test_support::peer::{Peer, Step, Swamp, json};
+use oe_test_support::peer::{Nobody, Peer, Step, Swamp, json, wait_until};
 
-const SOON: Duration = Duration::from_millis(500);
+/// How late a deadline may be noticed on a machine that has much else to do.
+const SOON: Duration = Duration::from_secs(1);
 
-/// Sends with this deadline and checks that it holds within half a second.
+/// Sends with this deadline and checks that it holds.
 fn at_deadline(post: Post, time: Duration) -> oe_core::transport::Exchange {
     let start = Instant::now();
     let exchange = post.timeout(time).send(&transport());
@@ -66,10 +69,8 @@ fn re_17_the_connect_share_of_the_deadline() {
 
 #[test]
 fn fb_01_refused_connections_and_unknown_names_fail_at_once() {
-    let port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let nobody = Nobody::new();
+    let port = nobody.addr().port();
     for base in [
         format!("http://127.0.0.1:{port}"),
         format!("https://localhost:{port}"),
@@ -81,10 +82,9 @@ fn fb_01_refused_connections_and_unknown_names_fail_at_once() {
         assert!(start.elapsed() < Duration::from_secs(2));
     }
     let unknown = Post::to("http://no-such-name.invalid").send(&transport());
-    assert_eq!(
-        (unknown.outcome, unknown.sent),
-        (Err(Failure::Dns), Sent::Nothing)
-    );
+    // A resolver that nobody answers may be silent until the deadline: that is the system's affair.
+    let failed = matches!(unknown.outcome, Err(Failure::Dns | Failure::Timeout));
+    assert!(failed && unknown.sent == Sent::Nothing, "{unknown:?}");
 }
 
 #[test]
@@ -101,8 +101,9 @@ fn a_handshake_that_hangs_ends_at_the_deadline() {
 
 #[test]
 fn re_06_an_upload_that_nobody_reads_ends_at_the_deadline() {
-    for peer in both(&[vec![Step::Head, Step::Sleep(ms(2_000)), Step::Drain]]) {
-        let exchange = at_deadline(Post::to(&peer.base_url()).image(5 << 20), ms(1_500));
+    for peer in both(&[vec![Step::Head, Step::Sleep(ms(3_500)), Step::Drain]]) {
+        let post = Post::to(&peer.base_url()).image(MORE_THAN_BUFFERS);
+        let exchange = at_deadline(post, ms(1_500));
         assert_eq!(exchange.outcome, Err(Failure::Timeout));
         assert_eq!((exchange.sent, exchange.answered), (Sent::Part, false));
         peer.wait_for_open(0);
@@ -112,7 +113,7 @@ fn re_06_an_upload_that_nobody_reads_ends_at_the_deadline() {
 #[test]
 fn re_07_no_answer_after_a_complete_upload() {
     for peer in both(&[vec![Step::Request, Step::Hang]]) {
-        let exchange = at_deadline(Post::to(&peer.base_url()).image(300_000), ms(1_000));
+        let exchange = at_deadline(Post::to(&peer.base_url()).image(300_000), ms(2_000));
         assert_eq!(exchange.outcome, Err(Failure::Timeout));
         assert_eq!((exchange.sent, exchange.answered), (Sent::All, false));
         peer.wait_for_open(0);
@@ -128,7 +129,7 @@ fn re_07_no_answer_after_a_complete_upload() {
 fn an_answer_that_drips_ends_at_the_deadline() {
     let drip = Step::Drip(json("200 OK", &" ".repeat(1_000)), ms(20));
     for peer in both(&[vec![Step::Request, drip.clone()]]) {
-        let head = at_deadline(Post::to(&peer.base_url()), ms(700));
+        let head = at_deadline(Post::to(&peer.base_url()), ms(1_500));
         assert_eq!(head.outcome, Err(Failure::Timeout));
     }
     for peer in both(&[vec![
@@ -136,7 +137,7 @@ fn an_answer_that_drips_ends_at_the_deadline() {
         Step::Send(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()),
         drip,
     ]]) {
-        let body = at_deadline(Post::to(&peer.base_url()), ms(700));
+        let body = at_deadline(Post::to(&peer.base_url()), ms(1_500));
         let body = &reply(&body).body;
         assert!(
             matches!(body, ReplyBody::Broken(_, Failure::Timeout)),
@@ -182,10 +183,10 @@ fn a_cancel_ends_connecting_and_handshakes() {
 #[test]
 fn a_cancel_ends_uploads_and_waits() {
     for (script, size, sent) in [
-        (vec![Step::Head, Step::Hang], 5 << 20, Sent::Part),
+        (vec![Step::Head, Step::Hang], MORE_THAN_BUFFERS, Sent::Part),
         (
             vec![Step::Head, Step::ReadSlowly(10_000), Step::Hang],
-            5 << 20,
+            MORE_THAN_BUFFERS,
             Sent::Part,
         ),
         (vec![Step::Request, Step::Hang], 10_000, Sent::All),
@@ -196,7 +197,11 @@ fn a_cancel_ends_uploads_and_waits() {
         ),
     ] {
         for peer in both(&[script]) {
-            let exchange = cancel(&Post::to(&peer.base_url()).image(size), ms(500));
+            // The head or the whole request has been read: as much is sent, whoever comes first.
+            let arrived = || wait_until("a request", || !peer.seen().is_empty());
+            let post = Post::to(&peer.base_url()).image(size);
+            let (exchange, took) = post.cancelled_once(arrived, &transport());
+            assert!(took < Duration::from_secs(1), "{took:?}");
             assert_eq!(exchange.outcome, Err(Failure::Cancelled));
             assert_eq!(exchange.sent, sent);
         }
@@ -211,7 +216,14 @@ fn a_cancel_ends_a_body_and_the_connection_with_it() {
         Step::Drip(vec![b' '; 1_000], ms(50)),
     ];
     for peer in both(&[script]) {
-        let exchange = cancel(&Post::to(&peer.base_url()), ms(500));
+        // Cancelled a while after the head was sent, so that it has been read.
+        let begun = || {
+            let answered = || peer.seen().iter().any(|seen| seen.answered.is_some());
+            wait_until("an answer", answered);
+            std::thread::sleep(ms(500));
+        };
+        let (exchange, took) = Post::to(&peer.base_url()).cancelled_once(begun, &transport());
+        assert!(took < Duration::from_secs(1), "{took:?}");
         let body = &reply(&exchange).body;
         assert!(
             matches!(body, ReplyBody::Broken(_, Failure::Cancelled)),

@@ -3,7 +3,7 @@
 
 mod http_rig;
 
-use http_rig::{Post, authority, config, ms, tls_peer, transport, whole};
+use http_rig::{MORE_THAN_BUFFERS, Post, authority, config, ms, tls_peer, transport, whole};
 use oe_core::http::{HttpConfig, HttpTransport, Roots};
 use oe_core::transport::{Failure, Sent};
 use oe_test_support::certs::{Authority, Fault};
@@ -146,7 +146,11 @@ fn re_09_what_no_key_sealed_is_a_tls_failure() {
     ] {
         for (steps, size, sent) in [
             (vec![Step::Request], 10_000, Sent::All),
-            (vec![Step::Head, Step::Read(100_000)], 5 << 20, Sent::Part),
+            (
+                vec![Step::Head, Step::Read(100_000)],
+                MORE_THAN_BUFFERS,
+                Sent::Part,
+            ),
         ] {
             let then = vec![Step::Raw(bytes.clone()), Step::Sleep(ms(100)), Step::Reset];
             let peer = tls_peer(vec![[steps, then].concat()]);

@@ -447,6 +447,21 @@ fn se_12_se_15_a_saved_text_is_believed_in_nothing() {
 }
 
 #[test]
+fn li_12_a_text_of_the_first_release_restores() {
+    let (rig, session) = Rig::printing(vec![ok()]);
+    rig.next(&session).unwrap();
+    let saved = session.save();
+    // What came after it.
+    let first = saved
+        .replace("\"asked_ms\":20000,", "")
+        .replace("\"asked_ms\":0,", "");
+    assert_ne!(first, saved);
+    let restored = rig.client.restore(&first).unwrap();
+    assert_eq!(rig.secs_until_due(&restored), 20);
+    assert_eq!(restored.save(), saved);
+}
+
+#[test]
 fn li_12_old_newer_and_cut_texts_are_refused() {
     let (rig, session) = Rig::printing(vec![]);
     let saved = session.save();
@@ -476,6 +491,76 @@ fn li_13_pu_08_a_renewal_keeps_pace_edges_and_counters() {
     assert_eq!(rig.secs_until_due(&session), 20, "renewing waives no wait");
     assert_eq!(rig.next(&session).unwrap().flags, 0);
     assert_eq!(session.info().calls, 2);
+}
+
+#[test]
+fn what_a_call_takes_off_with_after_a_renewal_is_the_new_context() {
+    // A call begins the moment the renewal lets it, on another thread. It must not go to the old
+    // context: its failure would count for the new one.
+    let other = CREATE_BODY.replace("SECRETCTX1", "SECRETCTX2");
+    for round in 0..500 {
+        let gate = Arc::new(Gate::default());
+        let made = Step::Gated(gate.clone(), Box::new(reply(200, &other)));
+        let (rig, session) = Rig::printing(vec![made, fail(Failure::Connect)]);
+        let renewing = session.clone();
+        let renewing = std::thread::spawn(move || status_of(renewing.renew()));
+        gate.wait_until_reached();
+        let processing = session.clone();
+        let processing = std::thread::spawn(move || {
+            loop {
+                let status = status_of(processing.process(&frame(1), None));
+                if status != Status::Busy {
+                    return status;
+                }
+            }
+        });
+        gate.open();
+        assert_eq!(renewing.join().unwrap(), Status::Ok);
+        assert_eq!(processing.join().unwrap(), Status::Connect);
+        let url = &rig.script.uploads()[0].url;
+        assert!(url.ends_with("SECRETCTX2"), "round {round}: {url}");
+    }
+}
+
+#[test]
+fn a_create_that_succeeds_takes_back_no_wait_that_another_was_asked_for() {
+    let limited = error_body("OE_CONTEXT_RATE_LIMITED");
+    for (failed, least, most) in [
+        (with_header(429, &limited, "retry-after", &["90"]), 90, 90),
+        (with_header(503, "", "retry-after", &["7"]), 7, 7),
+        (reply(503, ""), 0, 0),
+    ] {
+        // Side by side: both begin before either has ended.
+        let gates = [(); 2].map(|()| Arc::new(Gate::default()));
+        let succeeds = reply(200, CREATE_BODY);
+        let rig = Rig::new(vec![
+            Step::Gated(gates[0].clone(), Box::new(failed)),
+            Step::Gated(gates[1].clone(), Box::new(succeeds)),
+        ]);
+        let begin = |n: usize| {
+            let client = rig.client.clone();
+            let unset = Confidence::default();
+            let thread = std::thread::spawn(move || status_of(client.create_context(unset, unset)));
+            gates[n].wait_until_reached();
+            thread
+        };
+        let (fails, succeeds) = (begin(0), begin(1));
+        gates[0].open();
+        assert_ne!(fails.join().unwrap(), Status::Ok);
+        gates[1].open();
+        assert_eq!(succeeds.join().unwrap(), Status::Ok);
+        let Due::In(wait) = rig.client.create_due() else {
+            panic!("latched")
+        };
+        assert!((least..=most).contains(&wait.as_secs()), "{wait:?}");
+        if least > 0 {
+            assert_eq!(status_of(rig.create()), Status::NotDue);
+        }
+        rig.clock.advance(wait);
+        rig.script.push(reply(200, CREATE_BODY));
+        assert!(rig.create().is_ok());
+        assert_eq!(rig.client.create_due(), Due::In(Duration::ZERO));
+    }
 }
 
 #[test]
@@ -667,6 +752,42 @@ fn im_04_stale_frames_are_refused_and_future_ones_are_new() {
 }
 
 #[test]
+fn im_04_what_makes_a_frame_late() {
+    // The time stated, in seconds before the call; how long the answer takes, and how long the
+    // device sleeps meanwhile. Whether it is late, and the age in seconds.
+    for (stated, takes, sleeps, late, age) in [
+        (None, 0, 0, false, 0),
+        (None, 50, 0, false, 50),
+        (None, 2, 20, false, 22),
+        (None, 2, 3_600, true, 3_602),
+        (Some(0), 29, 0, false, 29),
+        (Some(0), 31, 0, true, 31),
+        (Some(10), 2, 15, false, 27),
+        (Some(10), 2, 3_600, true, 3_612),
+        (Some(10), 19, 2, true, 31),
+    ] {
+        let gate = Arc::new(Gate::default());
+        let alarm = reply(200, &p200(5, 20, false, true, true));
+        let gated = Step::Gated(gate.clone(), Box::new(alarm));
+        let (rig, session) = Rig::printing(vec![gated]);
+        let wall = oe_core::platform::clock::Clock::wall_ms(&*rig.clock);
+        let captured = stated.map(|secs: i64| wall - secs * 1_000);
+        let thread = std::thread::spawn(move || session.process(&frame(1), captured));
+        gate.wait_until_reached();
+        rig.clock.advance_secs(takes);
+        rig.clock.suspend(Duration::from_secs(sleeps));
+        gate.open();
+        let outcome = thread.join().unwrap().unwrap();
+        let case = format!("stated {stated:?}, takes {takes}, sleeps {sleeps}");
+        let edges = flags::WARNING_EDGE | flags::PAUSE_EDGE;
+        let expected = if late { flags::LATE } else { edges };
+        assert_eq!(outcome.flags, expected, "{case}");
+        assert_eq!(outcome.frame_age_ms, age * 1_000, "{case}");
+        assert_eq!(u64::from(outcome.latency_ms), takes * 1_000, "{case}");
+    }
+}
+
+#[test]
 fn late_and_repeated_frames_raise_no_edge() {
     let alarm = || reply(200, &p200(5, 20, false, true, true));
     let gate = Arc::new(Gate::default());
@@ -773,6 +894,40 @@ fn re_07_re_13_re_17_re_18_usage_knows_what_may_have_been_billed() {
     );
     assert_eq!(usage.creates, 4);
     assert!(usage.bytes_sent > 0);
+}
+
+#[test]
+fn re_07_a_verdict_that_broke_off_may_have_been_billed() {
+    let broken = |status| Step::Broken {
+        status,
+        body: b"{\"Print".to_vec(),
+    };
+    let cancelled = |sent| Step::Fail {
+        failure: Failure::Cancelled,
+        sent,
+        reused: false,
+    };
+    for (step, billed) in [
+        (broken(200), 1),
+        (broken(202), 1),
+        (cancelled(Sent::All), 1),
+        (fail(Failure::Timeout), 1),
+        (cancelled(Sent::Part), 0),
+        (broken(400), 0),
+        (broken(503), 0),
+        (reply(200, "<html>"), 0),
+        (Step::Encoded { status: 200 }, 0),
+        (reply(503, ""), 0),
+        (fail(Failure::Connect), 0),
+        (ok(), 0),
+    ] {
+        let (rig, session) = Rig::printing(vec![step]);
+        let status = status_of(rig.next(&session));
+        let usage = rig.client.usage();
+        let failed = u64::from(status != Status::Ok);
+        let counted = (usage.processed, usage.possibly_billed, usage.failed);
+        assert_eq!(counted, (1 - failed, billed, failed), "{status:?}");
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use common::*;
 use host::*;
 use oe_core::error::Status;
 use oe_core::monitor::Kind;
+use oe_core::platform::log::{Level, Log, LogSink};
 use oe_core::session::outcome::flags;
 
 #[test]
@@ -222,4 +223,170 @@ fn an_edge_that_was_not_read_before_the_save_rises_again() {
     host.restart(&saved);
     host.pass(30);
     assert_eq!(host.count(Kind::Pause), 1);
+}
+
+/// Reads events, without an answer, until one of this kind was read.
+fn read_up_to(host: &mut Host, kind: Kind) {
+    loop {
+        let next = host.rig.client.next_event(Some(Duration::ZERO));
+        if next.unwrap().unwrap().kind == kind {
+            return;
+        }
+    }
+}
+
+#[test]
+fn an_edge_whose_event_nobody_read_rises_again_after_a_pause_or_a_mute() {
+    let both = flags::WARNING_EDGE | flags::PAUSE_EDGE;
+    // Read up to this event: warnings and pauses that come again, and the flags of the result.
+    let table = [
+        (None, 1, 1, both),
+        (Some(Kind::Result), 1, 1, 0),
+        (Some(Kind::Warning), 0, 1, 0),
+        (Some(Kind::Pause), 0, 0, 0),
+    ];
+    for (read, warnings, pauses, flags) in table {
+        for mute in [false, true] {
+            let mut host = Host::new((0..4).map(|_| verdict(PAUSE)).collect());
+            host.rig.script.push_front(created());
+            host.reads = false;
+            host.monitor.submit(&frame(0), None).unwrap();
+            host.pass(1);
+            if let Some(kind) = read {
+                read_up_to(&mut host, kind);
+            }
+            match mute {
+                true => host.monitor.mute(true).unwrap(),
+                false => host.monitor.pause().unwrap(),
+            }
+            host.reads = true;
+            host.pass(4);
+            match mute {
+                true => host.monitor.mute(false).unwrap(),
+                false => host.monitor.resume().unwrap(),
+            }
+            host.mark();
+            host.pass(50);
+            let case = format!("read up to {read:?}, muted {mute}");
+            let counts = (host.count(Kind::Warning), host.count(Kind::Pause));
+            assert_eq!(counts, (warnings, pauses), "{case}");
+            let outcomes = host.outcomes();
+            assert!(outcomes.len() >= 2, "{case}");
+            assert_eq!(outcomes[0].flags & both, flags, "{case}");
+            assert!(outcomes[1..].iter().all(|o| o.flags & both == 0), "{case}");
+            assert!(outcomes[0].warning_suggested && outcomes[0].pause_suggested);
+        }
+    }
+}
+
+#[test]
+fn an_edge_that_rose_again_as_an_event_alone_is_one_of_its_episode_only() {
+    let steps = ["pause", "pause", "pause", "good", "pause", "pause"];
+    let mut host = Host::new(steps.map(verdict).to_vec());
+    host.rig.script.push_front(created());
+    host.reads = false;
+    host.monitor.submit(&frame(0), None).unwrap();
+    host.pass(1);
+    // Twice: the second time there is no flag to read.
+    for _ in 0..2 {
+        read_up_to(&mut host, Kind::Result);
+        host.monitor.pause().unwrap();
+        host.monitor.resume().unwrap();
+        host.monitor
+            .submit(&frame(host.rig.script.seen().len()), None)
+            .unwrap();
+        host.pass(20);
+    }
+    host.mark();
+    host.reads = true;
+    host.pass(65);
+    let told: Vec<_> = host
+        .outcomes()
+        .iter()
+        .map(|o| o.flags & flags::PAUSE_EDGE)
+        .collect();
+    assert_eq!(told, [0, 0, flags::PAUSE_EDGE, 0], "{:?}", host.log);
+    assert_eq!(host.times(Kind::Pause).len(), 2);
+}
+
+#[test]
+fn a_warning_that_nobody_read_before_the_save_holds_back_none() {
+    for (read, at) in [
+        (None, 20),
+        (Some(Kind::Result), 20),
+        (Some(Kind::Warning), 299),
+    ] {
+        // The episode ends with the second verdict; the third begins another.
+        let steps = ["warning", "good"].map(verdict).to_vec();
+        let mut host = Host::new(steps);
+        *host.rig.script.otherwise.lock().unwrap() = Some(verdict("warning"));
+        host.rig.script.push_front(created());
+        host.reads = false;
+        host.monitor.submit(&frame(0), None).unwrap();
+        host.pass(1);
+        if let Some(kind) = read {
+            read_up_to(&mut host, kind);
+        }
+        let saved = host.monitor.save().unwrap();
+        host.monitor.stop();
+        host.reads = true;
+        host.restart(&saved);
+        host.pass(330);
+        let warnings = host.times(Kind::Warning);
+        let first = warnings.first().copied();
+        let near = first.is_some_and(|first| (at..=at + 41).contains(&first));
+        assert!(near, "read up to {read:?}: {warnings:?}");
+    }
+}
+
+/// Does something when a verdict was judged, but is not queued yet.
+struct OnVerdict(std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl LogSink for OnVerdict {
+    fn line(&self, _: Level, text: &str) {
+        if !text.starts_with("verdict") {
+            return;
+        }
+        let act = self.0.lock().unwrap().take();
+        if let Some(act) = act {
+            act();
+        }
+    }
+}
+
+/// A print whose first verdict says pause, and the place of what is done when it was judged.
+fn on_verdict() -> (Host, std::sync::Arc<OnVerdict>) {
+    let sink = std::sync::Arc::new(OnVerdict(std::sync::Mutex::default()));
+    let log = Log::new(Level::Info, sink.clone());
+    let steps = vec![created(), verdict(PAUSE), verdict(PAUSE)];
+    (Host::with(steps, |options| options.set_log(log)), sink)
+}
+
+#[test]
+fn a_save_between_a_verdict_and_its_events_holds_no_edge() {
+    let (mut host, sink) = on_verdict();
+    let saved = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let (monitor, text) = (std::sync::Arc::downgrade(&host.monitor), saved.clone());
+    *sink.0.lock().unwrap() = Some(Box::new(move || {
+        *text.lock().unwrap() = Some(monitor.upgrade().unwrap().save().unwrap());
+    }));
+    host.reads = false;
+    host.monitor.submit(&frame(0), None).unwrap();
+    host.pass(1);
+    host.monitor.stop();
+    host.reads = true;
+    let saved = saved.lock().unwrap().take().unwrap();
+    host.restart(&saved);
+    host.pass(30);
+    assert_eq!((host.count(Kind::Warning), host.count(Kind::Pause)), (1, 1));
+}
+
+#[test]
+fn an_edge_that_a_panic_lost_rises_again() {
+    let (mut host, sink) = on_verdict();
+    *sink.0.lock().unwrap() = Some(Box::new(|| panic!("a bug")));
+    host.contains_panics = true;
+    host.pass(50);
+    assert_eq!(host.errors(), [Status::Panic]);
+    assert_eq!((host.count(Kind::Warning), host.count(Kind::Pause)), (1, 1));
 }

@@ -76,6 +76,7 @@ impl Transport for Service {
             answered: true,
             bytes_sent: 0,
             bytes_received: 0,
+            cause: None,
         }
     }
 }
@@ -359,6 +360,121 @@ fn without_threads_there_is_a_status_or_an_event_and_later_a_verdict() {
     let until = Instant::now() + Duration::from_secs(25);
     while Instant::now() < until && !next(&client, 500).is_some_and(|e| e.kind == Kind::Result) {}
     assert!(Instant::now() < until && asked.elapsed() > Duration::from_secs(10));
+}
+
+#[test]
+fn no_thread_beside_one_that_is_busy_is_asked_for_seldom() {
+    let service = Arc::new(Service {
+        hanging: 1,
+        ..Service::default()
+    });
+    // A scheduler and a worker, whose call hangs.
+    let spawn = Counting::new(2);
+    let client = client_in(world_of(&spawn), service.clone());
+    let hanging = start(&client, 1);
+    hanging.submit(&frame(1), None).unwrap();
+    assert!(soon(|| !service.uploads.lock().unwrap().is_empty()));
+    let others: Vec<_> = (2..6).map(|tag| start(&client, tag)).collect();
+    // Longer than those wait that are started together.
+    std::thread::sleep(Duration::from_secs(3));
+    let asked = spawn.started.load(Ordering::SeqCst);
+    assert!((3..=4).contains(&asked), "{asked} times");
+    // They wait for the worker that there is, and get it.
+    hanging.stop();
+    for other in &others {
+        drop(other.submit(&frame(2), None));
+    }
+    wait_for(&client, Kind::Result);
+}
+
+/// A clock that stood still while the device slept, though the standard library's went on: as on
+/// Windows, where waits of condition variables are measured on the latter.
+struct Sleeper {
+    start: Instant,
+    slept: Mutex<(Duration, Option<Instant>)>,
+    readings: AtomicUsize,
+}
+
+impl Sleeper {
+    fn sleep(&self, time: Duration) {
+        self.slept.lock().unwrap().1 = Some(Instant::now());
+        std::thread::sleep(time);
+        let mut slept = self.slept.lock().unwrap();
+        let since = slept.1.take().unwrap();
+        slept.0 += since.elapsed();
+    }
+}
+
+impl Clock for Sleeper {
+    fn now(&self) -> Duration {
+        self.readings.fetch_add(1, Ordering::SeqCst);
+        let slept = self.slept.lock().unwrap();
+        let until = slept.1.unwrap_or_else(Instant::now);
+        Duration::from_secs(1_000_000) + until.duration_since(self.start) - slept.0
+    }
+
+    fn wall_ms(&self) -> i64 {
+        1_793_000_000_000
+    }
+
+    fn since_boot(&self) -> Option<Duration> {
+        Some(self.start.elapsed())
+    }
+
+    fn boot_id(&self) -> Option<String> {
+        None
+    }
+}
+
+#[test]
+fn waits_go_on_after_the_device_slept() {
+    let clock = Arc::new(Sleeper {
+        start: Instant::now(),
+        slept: Mutex::default(),
+        readings: AtomicUsize::new(0),
+    });
+    let world = World {
+        clock: clock.clone(),
+        ..World::default()
+    };
+    let service = Arc::new(Service::default());
+    let client = client_in(world, service.clone());
+    let monitor = start(&client, 1);
+    monitor.submit(&frame(1), None).unwrap();
+    wait_for(&client, Kind::Result);
+    let (slept, before) = (
+        Duration::from_secs(3),
+        clock.readings.load(Ordering::SeqCst),
+    );
+    let context = client.create_context(Confidence::default(), Confidence::default());
+    let context = context.unwrap();
+    context.process(&frame(1), None).unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let begun = Instant::now();
+            context.wait_due().unwrap();
+            begun.elapsed()
+        });
+        clock.sleep(slept);
+        monitor.submit(&frame(2), None).unwrap();
+        wait_for(&client, Kind::Result);
+        let waited = waiting.join().unwrap();
+        assert!(waited >= Duration::from_millis(7_900), "{waited:?}");
+        assert!(waited < Duration::from_secs(10), "{waited:?}");
+    });
+    let uploads = service.uploads.lock().unwrap();
+    let of_monitor: Vec<_> = uploads.iter().filter(|(number, _)| *number == 0).collect();
+    let gap = of_monitor[1].1.duration_since(of_monitor[0].1);
+    assert!(
+        gap >= Duration::from_secs(8),
+        "{gap:?}: its time, and what it slept"
+    );
+    assert!(gap < Duration::from_secs(10), "{gap:?}");
+    let readings = clock.readings.load(Ordering::SeqCst) - before;
+    assert!(
+        readings < 500,
+        "{readings}: it waits, and does not look all the time"
+    );
 }
 
 /// The system's clock, until it is made to panic.

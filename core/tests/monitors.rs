@@ -114,6 +114,62 @@ fn a_fallback_that_fails_for_long_is_given_up_but_used_until_there_is_a_new_cont
 }
 
 #[test]
+fn a_renewal_ends_the_row_of_failures() {
+    let minimum = |minimum| reply(200, &p200(minimum, 60, false, false, false));
+    let patience = |asked: &str| with_header(500, GONE, "retry-after", &[asked]);
+    // What comes before the context is lost, its loss, and the wait after that.
+    for (n, (before, loss, wait)) in [
+        // 408 leads to the fallback.
+        (vec![reply(408, "")], reply(500, GONE), 20),
+        (vec![ok(), reply(503, "")], reply(500, GONE), 5),
+        (vec![minimum(2), reply(503, "")], reply(500, GONE), 5),
+        (vec![minimum(45), reply(503, "")], reply(500, GONE), 45),
+        (
+            vec![ok(), reply(503, ""), reply(503, "")],
+            reply(500, GONE),
+            5,
+        ),
+        (vec![ok(), reply(503, "")], patience("90"), 90),
+        (vec![ok(), reply(503, "")], patience("2"), 5),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for restarted in [false, true] {
+            let mut steps = vec![created()];
+            steps.extend(before.iter().cloned());
+            steps.extend([loss.clone(), fail(Failure::Connect), created()]);
+            let mut host = Host::new(steps);
+            let lost =
+                |host: &Host| host.monitor.info().unwrap().last_status == Status::ContextLost;
+            pass_until(&mut host, lost);
+            let lost = host.rig.script.uploads().last().unwrap().at;
+            // The first create fails: the next comes within 24 s, in good time for a long wait.
+            let mut begun = lost;
+            if restarted {
+                let saved = host.monitor.save().unwrap();
+                host.monitor.stop();
+                host.restart(&saved);
+                begun = oe_core::platform::clock::Clock::now(&*host.rig.clock);
+            }
+            let uploads = host.rig.script.uploads().len();
+            pass_until(&mut host, |host| host.count(Kind::ContextRenewed) > 0);
+            let renewed = oe_core::platform::clock::Clock::now(&*host.rig.clock);
+            let info = host.monitor.info().unwrap();
+            let case = format!("case {n}, restarted {restarted}");
+            assert_eq!(info.failures_in_a_row, 0, "{case}");
+            assert!(!info.using_fallback, "{case}");
+            host.pass(100);
+            let next = host.rig.script.uploads()[uploads].at;
+            let due = renewed.max(begun + Duration::from_secs(wait));
+            let late = next.saturating_sub(due);
+            assert!(next + Duration::from_secs(2) >= due, "{case}");
+            assert!(late.as_secs() <= 2, "{case}: {late:?} after it was due");
+        }
+    }
+}
+
+#[test]
 fn renewals_are_at_most_three_an_hour() {
     let mut host = Host::new(vec![]);
     // Every context is lost at its first frame, and again on its fallback.
@@ -414,6 +470,17 @@ fn infos_of_a_monitor() {
         (info.last_quality, info.calls, info.last_status),
         (8, 1, Status::Ok)
     );
+}
+
+/// Lets time pass, at most an hour, until something is so.
+fn pass_until(host: &mut Host, is_so: impl Fn(&Host) -> bool) {
+    for _ in 0..3_600 {
+        if is_so(host) {
+            return;
+        }
+        host.pass(1);
+    }
+    panic!("it never is: {:?}", host.log);
 }
 
 fn no() -> Confidence {

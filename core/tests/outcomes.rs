@@ -583,6 +583,88 @@ fn six_failures_of_the_fallback_over_ten_minutes_ask_for_a_new_context_but_do_no
 }
 
 #[test]
+fn rubbish_and_throttles_count_against_the_fallback_and_another_answer_ends_the_row() {
+    let throttled = || reply(503, &error_body("OE_BACKEND_THROTTLED"));
+    let limited = || reply(429, &error_body("OE_CONTEXT_RATE_LIMITED"));
+    let rubbish = || reply(200, "<html>login</html>");
+    let gone = reply(405, "");
+    // What comes on the fallback again and again, what comes once in the middle of it, and whether
+    // the context is lost at its end.
+    let table = [
+        (vec![fail(Failure::Connect)], None, true),
+        (vec![rubbish()], None, true),
+        (vec![throttled()], None, true),
+        (vec![reply(408, "")], None, true),
+        (
+            vec![rubbish(), throttled(), gone, reply(408, "")],
+            None,
+            true,
+        ),
+        (vec![limited()], None, false),
+        (vec![reply(400, &error_body("OE_BAD_ARGS"))], None, false),
+        (vec![rubbish()], Some(ok()), false),
+        (vec![rubbish()], Some(limited()), false),
+        (vec![throttled()], Some(reply(413, "")), false),
+        (vec![rubbish()], Some(reply(408, "")), true),
+        (vec![throttled()], Some(fail(Failure::Resources)), true),
+        (vec![throttled()], Some(fail(Failure::Cancelled)), true),
+    ];
+    for (n, (again, once, lost)) in table.into_iter().enumerate() {
+        let (rig, session) = Rig::printing(vec![fail(Failure::Connect)]);
+        drop(rig.next(&session));
+        let begun = oe_core::platform::clock::Clock::now(&*rig.clock);
+        let mut statuses = Vec::new();
+        // Eight of them take 20, 40, 80, 160, 300... s: more than ten minutes from the fourth on.
+        for (call, step) in again.iter().cycle().take(9).enumerate() {
+            if let Some(step) = once.clone().filter(|_| call == 5) {
+                rig.script.push(step);
+                drop(rig.next(&session));
+            }
+            rig.script.push(step.clone());
+            statuses.push(status_of(rig.next(&session)));
+        }
+        let took = oe_core::platform::clock::Clock::now(&*rig.clock) - begun;
+        assert!(took.as_secs() > 600, "case {n}");
+        let last = statuses.last() == Some(&Status::ContextLost);
+        assert_eq!(last, lost, "case {n}: {statuses:?}");
+        assert!(!statuses[..5].contains(&Status::ContextLost), "case {n}");
+        assert_ne!(session.due(), Due::Never, "case {n}: it stays in use");
+    }
+}
+
+#[test]
+fn fb_14_any_other_answer_ends_the_row_of_rejected_frames() {
+    let rejected = || reply(400, &error_body("OE_IMAGE_DECODE_FAILED"));
+    for (between, ends) in [
+        (ok(), true),
+        (reply(408, ""), true),
+        (reply(413, ""), true),
+        (reply(503, "<html>"), true),
+        (reply(200, "<html>"), true),
+        (reply(429, ""), true),
+        (reply(403, "<html>"), true),
+        (fail(Failure::Connect), false),
+        (fail(Failure::Resources), false),
+        (fail(Failure::Cancelled), false),
+    ] {
+        let (rig, session) = Rig::printing(vec![
+            rejected(),
+            rejected(),
+            rejected(),
+            between,
+            rejected(),
+        ]);
+        for _ in 0..3 {
+            drop(rig.next(&session));
+        }
+        let between = status_of(rig.next(&session));
+        assert_eq!(status_of(rig.next(&session)), Status::ImageRejected);
+        let in_a_row = session.info().failures_in_a_row;
+        assert_eq!(in_a_row == 0, ends, "{between:?}: {in_a_row}");
+    }
+}
+
+#[test]
 fn re_10_after_an_outage_of_two_hours_the_first_success_comes_within_370_s_and_no_burst() {
     let (rig, session) = Rig::printing(vec![]);
     *rig.script.otherwise.lock().unwrap() = Some(fail(Failure::Connect));

@@ -3,9 +3,11 @@
 //! is a deadlock, which fails. `cargo xtask schedules` runs them.
 #![cfg(oe_schedules)]
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
+use std::ffi::CStr;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,10 +16,12 @@ use oe_core::client::Client;
 use oe_core::error::{Due, Error, Status};
 use oe_core::monitor::{Event, Kind, Monitor};
 use oe_core::platform::clock::{self, Clock, Spawn};
+use oe_core::platform::log::{Level, Output, Queue, SHARE};
 use oe_core::platform::sync::{Condvar, time_passed};
 use oe_core::rules::confidence::Confidence;
 use oe_core::session::outcome::Outcome;
 use oe_core::transport::{Exchange, Failure, Reply, ReplyBody, Request, Sent, Transport};
+use shuttle::rand::Rng as _;
 use shuttle::thread::{self, JoinHandle};
 
 /// Runs a body with as many schedules as OE_SCHEDULES says: half of them drawn at random, half
@@ -39,6 +43,10 @@ enum Service {
     BlockedAt(usize),
     /// The first ends with a panic of ours.
     PanicsOnce,
+    /// Calls to the first context find nobody.
+    FirstIsGone,
+    /// The first hangs until it is cancelled.
+    HangsOnce,
 }
 
 #[derive(Default)]
@@ -60,6 +68,16 @@ struct World {
     state: Mutex<State>,
     processed: AtomicUsize,
     threads: Arc<AtomicUsize>,
+    /// How many threads may still be started.
+    left: Arc<AtomicUsize>,
+    /// How often one was asked for in vain.
+    refused: Arc<AtomicUsize>,
+    /// Which reading of the clock by a worker, counted down to 0, ends with a panic of ours.
+    trap: AtomicUsize,
+}
+
+shuttle::thread_local! {
+    static WORKER: Cell<bool> = const { Cell::new(false) };
 }
 
 const MINIMUM: Duration = Duration::from_secs(5);
@@ -75,6 +93,9 @@ impl World {
             state: Mutex::new(state),
             processed: AtomicUsize::new(0),
             threads: Arc::default(),
+            left: Arc::new(AtomicUsize::new(usize::MAX)),
+            refused: Arc::default(),
+            trap: AtomicUsize::new(usize::MAX),
         })
     }
 
@@ -82,12 +103,20 @@ impl World {
         let mut options = Options::default();
         options.set_api_key(Some("SECRETKEY")).unwrap();
         options.set_workers(workers).unwrap();
-        let world = clock::World {
+        Client::with_transport(&options, self.outside(), Arc::clone(self) as _).unwrap()
+    }
+
+    /// The clock and the threads.
+    fn outside(self: &Arc<Self>) -> clock::World {
+        clock::World {
             clock: Arc::clone(self) as _,
-            spawn: Arc::new(Threads(Arc::clone(&self.threads))),
+            spawn: Arc::new(Threads {
+                alive: Arc::clone(&self.threads),
+                left: Arc::clone(&self.left),
+                refused: Arc::clone(&self.refused),
+            }),
             ..clock::World::default()
-        };
-        Client::with_transport(&options, world, Arc::clone(self) as _).unwrap()
+        }
     }
 
     /// Time goes on; whoever waits for a moment looks again.
@@ -149,6 +178,11 @@ impl World {
             // A panic that prints nothing.
             Service::PanicsOnce if before == 0 => std::panic::resume_unwind(Box::new(())),
             Service::Silence => Err(until_cancelled(request)),
+            Service::FirstIsGone if request.url.as_str().ends_with("/1") => {
+                thread::yield_now();
+                Err(Failure::Connect)
+            }
+            Service::HangsOnce if before == 0 => Err(until_cancelled(request)),
             _ => {
                 for _ in 0..3 {
                     thread::yield_now();
@@ -180,6 +214,12 @@ fn until_cancelled(request: &Request<'_>) -> Failure {
 
 impl Clock for World {
     fn now(&self) -> Duration {
+        if WORKER.with(Cell::get) && self.trap.load(Ordering::Relaxed) != usize::MAX {
+            // Wraps to "never" after it has struck.
+            if self.trap.fetch_sub(1, Ordering::Relaxed) == 0 {
+                std::panic::resume_unwind(Box::new(()));
+            }
+        }
         self.state.lock().unwrap().now
     }
 
@@ -215,6 +255,7 @@ impl Transport for World {
             answered: answer.is_ok(),
             bytes_sent: 0,
             bytes_received: 0,
+            cause: None,
             outcome: answer.map(|(status, body)| Reply {
                 status,
                 retry_after: Vec::new(),
@@ -234,14 +275,26 @@ impl Drop for Landing<'_> {
     }
 }
 
-/// Starts threads, and counts those that live. As a real one does, a panic ends only its thread.
-struct Threads(Arc<AtomicUsize>);
+/// Starts threads while there are any left, and counts those that live. As a real one does, a panic
+/// ends only its thread.
+struct Threads {
+    alive: Arc<AtomicUsize>,
+    left: Arc<AtomicUsize>,
+    refused: Arc<AtomicUsize>,
+}
 
 impl Spawn for Threads {
-    fn spawn(&self, _: &'static str, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-        let alive = Arc::clone(&self.0);
+    fn spawn(&self, name: &'static str, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        let fewer = |left: usize| left.checked_sub(1);
+        let ordering = Ordering::Relaxed;
+        if self.left.fetch_update(ordering, ordering, fewer).is_err() {
+            self.refused.fetch_add(1, ordering);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let alive = Arc::clone(&self.alive);
         alive.fetch_add(1, Ordering::Relaxed);
         drop(thread::spawn(move || {
+            WORKER.with(|worker| worker.set(name == "oe-worker"));
             let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
             alive.fetch_sub(1, Ordering::Relaxed);
             drop(end);
@@ -290,8 +343,8 @@ fn watch(
         if satisfied(&event) {
             return;
         }
-        if event.kind == Kind::FrameWanted {
-            let print = &prints[event.tag as usize];
+        let print = prints.get(event.tag as usize);
+        if let Some(print) = print.filter(|_| event.kind == Kind::FrameWanted) {
             // Refused while the account is blocked.
             drop(print.submit(&frame(number), None));
         }
@@ -479,6 +532,114 @@ fn a_panic_of_a_worker_ends_neither_the_others_nor_the_print() {
     });
 }
 
+/// The end of the burst in which prints that are started together wait for each other.
+const ALONE: Duration = Duration::from_secs(30);
+
+#[test]
+fn a_print_is_watched_that_begins_while_the_workers_of_the_last_one_end() {
+    try_orders(|| {
+        let world = World::new(Service::Verdicts);
+        let client = world.client(1);
+        for tag in 0..4 {
+            world.advance(ALONE);
+            let print = monitor(&client, tag);
+            print.submit(&frame(1), None).unwrap();
+            // Time stands still: nothing but a thread that is told so makes its calls.
+            assert_eq!(read_until(&client, Kind::Result).tag, tag);
+            print.stop();
+        }
+        close(&world, &client);
+    });
+}
+
+#[test]
+fn prints_that_begin_and_end_on_many_threads_are_all_watched() {
+    try_orders(|| {
+        let world = World::new(Service::Verdicts);
+        let client = world.client(1);
+        let other = Arc::clone(&client);
+        let other = thread::spawn(move || {
+            for tag in 10..12 {
+                monitor(&other, tag).stop();
+            }
+        });
+        for tag in 0..2 {
+            world.advance(ALONE);
+            let print = monitor(&client, tag);
+            print.submit(&frame(1), None).unwrap();
+            watch(&world, &client, &[Arc::clone(&print), print], 2, |event| {
+                event.kind == Kind::Result && event.tag == tag
+            });
+        }
+        other.join().unwrap();
+        close(&world, &client);
+    });
+}
+
+#[test]
+fn a_panic_of_the_only_worker_keeps_no_other_print_waiting() {
+    try_orders(|| {
+        let world = World::new(Service::PanicsOnce);
+        let client = world.client(1);
+        let first = monitor(&client, 0);
+        world.advance(ALONE);
+        let second = monitor(&client, 1);
+        first.submit(&frame(1), None).unwrap();
+        second.submit(&frame(1), None).unwrap();
+        // One of them meets the panic. The other is served though time stands still.
+        read_until(&client, Kind::Result);
+        close(&world, &client);
+    });
+}
+
+#[test]
+fn a_worker_may_panic_anywhere_and_every_print_is_still_watched() {
+    try_orders(|| {
+        let world = World::new(Service::Verdicts);
+        let client = world.client(1);
+        let reading = shuttle::rand::thread_rng().gen_range(0..40);
+        world.trap.store(reading, Ordering::Relaxed);
+        let prints = [monitor(&client, 0), monitor(&client, 1)];
+        let mut verdicts = [0; 2];
+        watch(&world, &client, &prints, 1, |event| {
+            verdicts[event.tag as usize] += usize::from(event.kind == Kind::Result);
+            verdicts.iter().all(|count| *count >= 3)
+        });
+        assert_eq!(world.trap.load(Ordering::Relaxed), usize::MAX, "it struck");
+        close(&world, &client);
+    });
+}
+
+#[test]
+fn a_thread_that_is_not_to_be_had_is_asked_for_now_and_then_only() {
+    try_orders(|| {
+        let world = World::new(Service::HangsOnce);
+        let client = world.client(2);
+        // The scheduler and one worker, which hangs in the first call.
+        world.left.store(2, Ordering::Relaxed);
+        let prints = [monitor(&client, 0), monitor(&client, 1)];
+        world.advance(ALONE);
+        for print in &prints {
+            print.submit(&frame(1), None).unwrap();
+        }
+        while world.frames().is_empty() {
+            thread::yield_now();
+        }
+        for _ in 0..30 {
+            world.advance(Duration::from_secs(1));
+            thread::yield_now();
+        }
+        let refused = world.refused.load(Ordering::Relaxed);
+        assert!(refused <= 4, "{refused} times within a minute");
+        world.left.store(usize::MAX, Ordering::Relaxed);
+        // When there is one again, the other print goes on beside the call that hangs.
+        watch(&world, &client, &prints, 2, |event| {
+            event.kind == Kind::Result
+        });
+        close(&world, &client);
+    });
+}
+
 fn status(result: &Result<Outcome, Error>) -> Status {
     result
         .as_ref()
@@ -504,6 +665,26 @@ fn of_two_calls_at_once_one_is_made() {
             "{both:?}"
         );
         assert_eq!(world.frames().len(), 1);
+    });
+}
+
+#[test]
+fn a_call_beside_a_renewal_does_not_count_against_the_new_context() {
+    try_orders(|| {
+        let world = World::new(Service::FirstIsGone);
+        let client = world.client(1);
+        let context = client.create_context(unset(), unset()).unwrap();
+        let renewing = Arc::clone(&context);
+        let renewing = thread::spawn(move || renewing.renew());
+        let mut call = status(&context.process(&frame(1), None));
+        while call == Status::Busy {
+            thread::yield_now();
+            call = status(&context.process(&frame(1), None));
+        }
+        match renewing.join().unwrap() {
+            Ok(()) => assert!(!context.info().using_fallback, "{call:?}"),
+            Err(error) => assert_eq!((error.status, call), (Status::Busy, Status::Connect)),
+        }
     });
 }
 
@@ -580,5 +761,84 @@ fn waits_end_when_their_time_comes_or_their_context_goes() {
         );
         closer.join().unwrap();
         clock.join().unwrap();
+    });
+}
+
+/// A host's log function: it takes long now and then, and other threads go on meanwhile.
+struct Slow {
+    world: Arc<World>,
+    lines: Arc<Mutex<Vec<String>>>,
+    inside: AtomicBool,
+}
+
+impl Output for Slow {
+    fn write(&self, _: Level, line: &CStr) {
+        assert!(!self.inside.swap(true, Ordering::Relaxed), "two at a time");
+        thread::yield_now();
+        if shuttle::rand::thread_rng().gen_bool(0.5) {
+            self.world.advance(SHARE);
+        }
+        self.lines
+            .lock()
+            .unwrap()
+            .push(line.to_string_lossy().into());
+        self.inside.store(false, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn every_line_is_logged_in_order_whoever_hands_over_to_whom() {
+    try_orders(|| {
+        let world = World::new(Service::Verdicts);
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let slow = Slow {
+            world: Arc::clone(&world),
+            lines: Arc::clone(&lines),
+            inside: AtomicBool::new(false),
+        };
+        // Now and then there are too few threads.
+        let left = shuttle::rand::thread_rng().gen_range(0..8);
+        world.left.store(left, Ordering::Relaxed);
+        let queue = Arc::new(Queue::new(slow, world.outside()));
+        let threads = ["a", "b", "c"].map(|name| {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || {
+                for n in 0..3 {
+                    queue.line(Level::Info, &format!("{name} {n}"));
+                }
+            })
+        });
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        if shuttle::rand::thread_rng().gen_bool(0.5) {
+            while world.threads.load(Ordering::Relaxed) > 0 {
+                thread::yield_now();
+            }
+            let enough = world.refused.load(Ordering::Relaxed) == 0;
+            let logged = lines.lock().unwrap().len();
+            assert!(!enough || logged == 9, "{logged}, and nobody is left");
+        }
+        // What no thread could be had for is written at the end, or counted; then nobody writes.
+        drop(queue);
+        let lines = lines.lock().unwrap();
+        let own = |name| {
+            lines
+                .iter()
+                .filter(move |line: &&String| line.starts_with(name))
+        };
+        for name in ["a", "b", "c"] {
+            assert!(own(name).is_sorted(), "{lines:?}");
+        }
+        let missing = lines.iter().find_map(|line| line.split_once(" lines of"));
+        let missing: usize = missing.map_or(0, |(count, _)| count.parse().unwrap());
+        assert_eq!(
+            ["a", "b", "c"]
+                .map(|name| own(name).count())
+                .iter()
+                .sum::<usize>()
+                + missing,
+            9
+        );
     });
 }

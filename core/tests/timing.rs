@@ -286,3 +286,42 @@ fn an_interval_set_in_mid_wait_is_measured_from_the_last_call() {
         "a refused setting changes nothing"
     );
 }
+
+#[test]
+fn the_normal_interval_before_any_success_is_f() {
+    let unusable = |minimum, recommended| {
+        let interval = format!(r#"{{"Minimum":{minimum},"Recommended":{recommended}}}"#);
+        reply(200, &format!(r#"{{"NextProcessIntervalSec":{interval}}}"#))
+    };
+    let rejected = || reply(400, &error_body("OE_IMAGE_DECODE_FAILED"));
+    // What comes first, host interval -> the wait after a picture that is refused.
+    for (first, host, wait) in [
+        (vec![], 0, 20),
+        (vec![unusable(5, 5)], 0, 20),
+        (vec![unusable(5, 5)], 8, 20),
+        (vec![unusable(5, 5)], 60, 60),
+        (vec![unusable(40, 40)], 0, 40),
+        (vec![unusable(5, 5), reply(413, "")], 0, 20),
+        (vec![ok()], 0, 20),
+        (vec![ok()], 8, 8),
+        (vec![reply(200, &p200(5, 6, false, false, false))], 0, 6),
+    ] {
+        let count = first.len();
+        let (rig, session) = Rig::printing(first);
+        session.set_interval_sec(host).unwrap();
+        for _ in 0..count {
+            drop(rig.next(&session));
+        }
+        let saved = session.save();
+        for restore in [false, true] {
+            let session = match restore {
+                true => rig.client.restore(&saved).unwrap(),
+                false => session.clone(),
+            };
+            rig.script.push(rejected());
+            assert_eq!(status_of(rig.next(&session)), Status::ImageRejected);
+            let case = format!("{count} before, host {host}, restored {restore}");
+            assert_eq!(rig.secs_until_due(&session), wait, "{case}");
+        }
+    }
+}

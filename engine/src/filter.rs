@@ -38,8 +38,13 @@ const LEARNING: f64 = 600.0;
 const LEAST: u32 = 5;
 /// each of which looks no worse than this (log odds),
 const UNSUSPICIOUS: f64 = 0.0;
-/// and takes away no more than this (log odds).
-const MOST_BASELINE: f64 = 1.5;
+/// and takes away no more than this (log odds): a failure that begins with a few pictures which look
+/// only a little worse than usual must not be learned as how this camera is.
+const MOST_BASELINE: f64 = 0.5;
+/// Evidence up to this (log odds) may be the camera's and has all of the baseline taken off,
+const CAMERAS: f64 = 0.5;
+/// and evidence above this is of the print: nothing is taken off.
+const PRINTS: f64 = 0.75;
 
 /// How sure it must be before it says something: 1 (soonest) to 5 (only when certain).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +124,12 @@ impl Baseline {
         }
         (self.sum / f64::from(self.count) - usual).clamp(0.0, MOST_BASELINE)
     }
+
+    /// The evidence that is left of a picture's. More evidence never becomes less than less would.
+    fn left_of(self, evidence: f64, usual: f64) -> f64 {
+        let part = ((PRINTS - evidence) / (PRINTS - CAMERAS)).clamp(0.0, 1.0);
+        evidence - self.shift(usual) * part
+    }
 }
 
 impl Watch {
@@ -151,7 +162,7 @@ impl Watch {
         if let Some(seconds) = since {
             self.pass(seconds);
         }
-        let evidence = look.failure - self.baseline.shift(usual);
+        let evidence = self.baseline.left_of(look.failure, usual);
         if at.saturating_sub(first).as_secs_f64() <= LEARNING {
             self.baseline.learn(look.failure);
         }
@@ -343,6 +354,43 @@ mod tests {
         let told =
             (0..12_u64).map(|n| tangled.see(Duration::from_secs(n * 20), &look(2.5, n), USUAL));
         assert!(told.last().unwrap().pause);
+    }
+
+    /// What a camera may explain is little, and nothing of what is seen clearly.
+    #[test]
+    fn the_baseline_takes_off_at_most_half_and_nothing_above_one() {
+        let mut baseline = Baseline::default();
+        (0..20).for_each(|_| baseline.learn(-0.1));
+        assert!(baseline.shift(USUAL) > 0.4);
+        let mut before = f64::MIN;
+        for n in -400..=400 {
+            let evidence = f64::from(n) / 100.0;
+            let left = baseline.left_of(evidence, USUAL);
+            assert!(left <= evidence && left >= evidence - 0.5, "{evidence}");
+            assert!(evidence < 1.0 || left >= evidence, "{evidence}: {left}");
+            assert!(left > before, "{evidence}: {left} {before}");
+            before = left;
+        }
+    }
+
+    /// Pictures that look a little worse than usual, and then a failure that the model is not very
+    /// sure of.
+    #[test]
+    fn a_failure_that_begins_slowly_is_told() {
+        for pace in [5, 20, 40] {
+            let mut watch = Watch::new(Levels::default());
+            let mut last = None;
+            for n in 0..42_u64 {
+                let evidence = if n < 12 { USUAL + 1.5 } else { 1.1 };
+                let at = Duration::from_secs(n * pace);
+                last = Some(watch.see(at, &look(evidence, n), USUAL));
+            }
+            let last = last.unwrap();
+            assert!(
+                last.warning && last.pause && last.quality == 1,
+                "{pace}: {last:?}"
+            );
+        }
     }
 
     #[test]

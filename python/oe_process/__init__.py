@@ -17,10 +17,10 @@ import ctypes
 
 from . import _native
 from ._client import Client, Context, Monitor
-from ._types import Backend, Error, Event, EventKind, Info, NotDue, Result, Status, Trust, Usage
+from ._types import Backend, Error, Event, EventKind, Info, LogLevel, NotDue, Result, Status, Trust, Usage
 
 __all__ = [
-    "Backend", "Client", "Context", "Error", "Event", "EventKind", "Info", "Monitor", "NotDue", "Result", "Status",
+    "Backend", "Client", "Context", "Error", "Event", "EventKind", "Info", "LogLevel", "Monitor", "NotDue", "Result", "Status",
     "Trust", "Usage", "build_info", "version",
 ]
 

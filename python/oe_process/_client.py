@@ -3,22 +3,25 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import os
 import sys
+import threading
 from types import TracebackType
-from typing import AsyncIterator, Iterator, Optional, Type, TypeVar, Union
+from typing import TYPE_CHECKING, AsyncIterator, Callable, Iterator, Optional, Set, Type, TypeVar, Union
 
-from . import _native
+from . import _log, _native
+from ._buffer import held
 from ._types import (
-    Backend, Error, Event, EventKind, Info, NotDue, Result, Status, Time, Trust, Usage, _check, _seconds, _status,
-    _unix_ms)
+    Backend, Error, Event, EventKind, Info, LogLevel, NotDue, Result, Status, Time, Trust, Usage, _check, _i32, _seconds,
+    _status, _text, _u32, _unix_ms)
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _oe = _native.library
+_IN_C = {"timeout": "timeout_ms", "connect_timeout": "connect_timeout_ms", "interval": "interval_sec",
+         "max_frame_age": "max_frame_age_ms"}
 _T = TypeVar("_T", bound="_Handle")
-
-
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 class _Handle:
@@ -26,8 +29,11 @@ class _Handle:
 
     _free = ""
 
-    def __init__(self, handle: Optional[int]) -> None:
+    def __init__(self, handle: Optional[int], logs: bool = False) -> None:
         self._handle = handle
+        self._logs = logs
+        if logs:
+            _log.close_at_exit(self)
 
     def close(self) -> None:
         """Frees it; again does nothing."""
@@ -59,7 +65,11 @@ class _Handle:
 
 
 class Client(_Handle):
-    """One account and its connections; may be used from any thread."""
+    """One account and its connections; may be used from any thread.
+
+    A setting that is None or "" is not set. `log` gets the library's lines up to `log_level`, each with its level, on any
+    thread; what it raises goes to sys.unraisablehook. A client with a log function is closed when Python ends, with all that
+    was made from it."""
 
     _free = "oe_client_free"
 
@@ -68,53 +78,78 @@ class Client(_Handle):
         backend: Backend = Backend.SERVICE, trust: Optional[Trust] = None, ca_file: Optional[str] = None,
         proxy: Optional[str] = None, timeout: Optional[float] = None, connect_timeout: Optional[float] = None,
         interval: Optional[int] = None, max_frame_age: Optional[float] = None, workers: Optional[int] = None,
-        user_agent: Optional[str] = None, model_file: Optional[str] = None,
+        user_agent: Optional[str] = None, model_file: Optional[str] = None, log: Optional[_log.Log] = None,
+        log_level: LogLevel = LogLevel.INFO,
     ) -> None:
         super().__init__(None)
+        self._lock = threading.Lock()
+        self._wakes: Set[Callable[[], object]] = set()
+        self._cancels = 0
         text = {"api_key": api_key, "endpoint": endpoint, "ca_file": ca_file, "proxy": proxy,
                 "user_agent": user_agent, "model_file": model_file}
         number = {
-            "allow_http": int(allow_http), "backend": int(backend), "trust": trust,
-            "timeout_ms": None if timeout is None else round(timeout * 1000),
-            "connect_timeout_ms": None if connect_timeout is None else round(connect_timeout * 1000),
-            "interval_sec": interval, "workers": workers,
-            "max_frame_age_ms": None if max_frame_age is None else round(max_frame_age * 1000)}
+            "backend": _i32(backend), "allow_http": int(bool(allow_http)), "trust": None if trust is None else _i32(trust),
+            "timeout": None if timeout is None else _u32(timeout * 1000),
+            "connect_timeout": None if connect_timeout is None else _u32(connect_timeout * 1000),
+            "interval": None if interval is None else _u32(interval), "workers": None if workers is None else _u32(workers),
+            "max_frame_age": None if max_frame_age is None else _u32(max_frame_age * 1000)}
         options = _oe.oe_options_new()
         try:
             for name, value in text.items():
-                if value is not None:
-                    _check(getattr(_oe, "oe_options_set_" + name)(options, value.encode()))
+                if value:
+                    _check(getattr(_oe, "oe_options_set_" + name)(options, _text(value, name)), name)
             for name, setting in number.items():
                 if setting is not None:
-                    _check(getattr(_oe, "oe_options_set_" + name)(options, setting))
+                    _check(getattr(_oe, "oe_options_set_" + _IN_C.get(name, name))(options, setting), name)
+            if log is not None:
+                _log.set_log(options, _i32(log_level), log)
             client = ctypes.c_void_p()
             _check(_oe.oe_client_new(options, ctypes.byref(client)))
             self._handle = client.value
         finally:
             _oe.oe_options_free(options)
+        if log is not None:
+            self._logs = True
+            _log.close_at_exit(self)
+
+    def close(self) -> None:
+        """Frees it, which ends its monitors, its calls and its events; again does nothing."""
+        super().close()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Whoever waits for an event looks up."""
+        with self._lock:
+            wakes = list(self._wakes)
+        for wake in wakes:
+            wake()
 
     def context(self, warning_confidence: int = 0, pause_confidence: int = 0) -> Context:
         """A new context for one print. Confidences are 1 (soonest) to 5 (only when certain); 0 is 3."""
         out = ctypes.c_void_p()
-        _check(_oe.oe_context_create(self._handle, warning_confidence, pause_confidence, ctypes.byref(out)))
-        return Context(out.value)
+        _check(_oe.oe_context_create(
+            self._handle, _i32(warning_confidence), _i32(pause_confidence), ctypes.byref(out)))
+        return Context(out.value, self._logs)
 
     def restore(self, saved: str) -> Context:
         """The context that Context.save() wrote, after a restart."""
         out = ctypes.c_void_p()
-        _check(_oe.oe_context_restore(self._handle, saved.encode(), ctypes.byref(out)))
-        return Context(out.value)
+        _check(_oe.oe_context_restore(self._handle, _text(saved, "saved"), ctypes.byref(out)))
+        return Context(out.value, self._logs)
 
     def monitor(
         self, tag: int = 0, warning_confidence: int = 0, pause_confidence: int = 0, saved: Optional[str] = None
     ) -> Monitor:
         """Watches a print, new or from Monitor.save(); its events carry the tag."""
         out = ctypes.c_void_p()
+        if not 0 <= tag < 2**64:
+            raise ValueError("the tag is not within 0 to 2**64 - 1")
         if saved is None:
-            _check(_oe.oe_monitor_start(self._handle, warning_confidence, pause_confidence, tag, ctypes.byref(out)))
+            confidences = _i32(warning_confidence), _i32(pause_confidence)
+            _check(_oe.oe_monitor_start(self._handle, *confidences, tag, ctypes.byref(out)))
         else:
-            _check(_oe.oe_monitor_start_saved(self._handle, saved.encode(), tag, ctypes.byref(out)))
-        return Monitor(out.value)
+            _check(_oe.oe_monitor_start_saved(self._handle, _text(saved, "saved"), tag, ctypes.byref(out)))
+        return Monitor(out.value, self._logs)
 
     def next_event(self, timeout: Optional[float] = None) -> Optional[Event]:
         """The oldest unread event of any monitor; None when none came in so many seconds. Without a timeout it waits as long as
@@ -140,36 +175,78 @@ class Client(_Handle):
         return Event(kind, event.tag, event.age_ms / 1000, Result._of(result) if has_result else None,
                      Error(error) if has_error else None)
 
+    def _ended(self, cancels: int) -> bool:
+        """Whether it was closed, or cancelled since there were so many cancels."""
+        return self._handle is None or self._cancels != cancels
+
+    def _next_unless_ended(self, ms: int, cancels: int) -> Optional[Event]:
+        """As _next_event(); None also when a close or cancel ended the wait."""
+        try:
+            return self._next_event(ms)
+        except Error as error:
+            if self._ended(cancels) and error.status in (Status.CANCELLED, Status.HANDLE):
+                return None
+            raise
+
     def events(self) -> Iterator[Event]:
-        """Events for ever; ends when the client is cancelled or closed."""
-        while self._handle is not None:
-            try:
-                event = self.next_event()
-            except NotDue:
-                return
+        """Events until the client is cancelled or closed, by any thread."""
+        cancels = self._cancels
+        while not self._ended(cancels):
+            event = self._next_unless_ended(500, cancels)
             if event is not None:
                 yield event
 
     async def __aiter__(self) -> AsyncIterator[Event]:
-        """Events for asyncio: `async for event in client`. Waits on the client's descriptor; on Windows, whose loop waits for
-        sockets only, in a thread."""
-        descriptor = -1 if sys.platform == "win32" else self.event_fd
-        loop = asyncio.get_running_loop()
-        while self._handle is not None:
-            event = self._next_event(0)
+        """Events for asyncio: `async for event in client`, until the client is cancelled or closed, by any task or thread.
+        Waits on the client's descriptor; on Windows, whose loop waits for sockets only, in a thread."""
+        cancels = self._cancels
+        while not self._ended(cancels):
+            event = self._next_unless_ended(0, cancels)
             if event is not None:
                 yield event
-            elif descriptor == -1:
-                event = await loop.run_in_executor(None, self._next_event, 250)
+            elif self._descriptor() == -1:
+                loop = asyncio.get_running_loop()
+                event = await loop.run_in_executor(None, self._next_unless_ended, 250, cancels)
                 if event is not None:
                     yield event
             else:
-                ready: asyncio.Future[None] = loop.create_future()
-                loop.add_reader(descriptor, _settle, ready)
-                try:
-                    await ready
-                finally:
-                    loop.remove_reader(descriptor)
+                await self._readable(cancels)
+
+    def _descriptor(self) -> int:
+        return -1 if sys.platform == "win32" else self.event_fd
+
+    async def _readable(self, cancels: int) -> None:
+        """Returns when there is an event, or when the client is cancelled or closed."""
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+
+        def wake() -> None:
+            try:
+                loop.call_soon_threadsafe(ready.set)
+            except RuntimeError:  # the loop has ended, and nobody waits in it
+                pass
+
+        try:
+            # One of our own: close() closes the client's, and another file may get its number while this waits.
+            descriptor = os.dup(self._descriptor())
+        except OSError:  # closed by another thread just now
+            if self._ended(cancels):
+                return
+            raise
+        with self._lock:
+            self._wakes.add(wake)
+        try:
+            loop.add_reader(descriptor, ready.set)
+            try:
+                # A cancel from before the line above has woken nobody.
+                if not self._ended(cancels):
+                    await ready.wait()
+            finally:
+                loop.remove_reader(descriptor)
+        finally:
+            with self._lock:
+                self._wakes.discard(wake)
+            os.close(descriptor)
 
     @property
     def event_fd(self) -> int:
@@ -193,8 +270,10 @@ class Client(_Handle):
         _check(_oe.oe_client_clear_latch(self._handle))
 
     def cancel(self) -> None:
-        """Ends calls and waits in flight; from any thread."""
+        """Ends calls and waits in flight, and every loop over its events; from any thread."""
+        self._cancels += 1
         _check(_oe.oe_client_cancel(self._handle))
+        self._wake()
 
     @property
     def usage(self) -> Usage:
@@ -210,10 +289,13 @@ class Context(_Handle):
 
     _free = "oe_context_free"
 
-    def process(self, jpeg: bytes, captured_at: Time = None) -> Result:
-        """Sends one picture and gives the verdict. Raises NotDue before its time; nothing is sent then."""
+    def process(self, jpeg: Buffer, captured_at: Time = None) -> Result:
+        """Sends one picture and gives the verdict. Raises NotDue before its time; nothing is sent then. The picture may be in
+        anything that holds bytes; it is not copied, and must not change before this returns."""
         result = _native.Result()
-        _check(_oe.oe_process_jpeg_at(self._handle, jpeg, len(jpeg), _unix_ms(captured_at), ctypes.byref(result)))
+        with held(jpeg) as (place, size):
+            when = _unix_ms(captured_at)
+            _check(_oe.oe_process_jpeg_at(self._handle, place, size, when, ctypes.byref(result)))
         return Result._of(result)
 
     @property
@@ -237,7 +319,7 @@ class Context(_Handle):
 
     def set_interval(self, seconds: int) -> None:
         """The delay between calls, where the service allows it; 0 is the service's own."""
-        _check(_oe.oe_context_set_interval_sec(self._handle, seconds))
+        _check(_oe.oe_context_set_interval_sec(self._handle, _u32(seconds)), "interval")
 
     def save(self) -> str:
         """For Client.restore() after a restart. Keep it as private as the key."""
@@ -254,9 +336,10 @@ class Monitor(_Handle):
 
     _free = "oe_monitor_free"
 
-    def submit(self, jpeg: bytes, captured_at: Time = None) -> None:
-        """Hands over a picture, which is copied; the newest is used when its time comes."""
-        _check(_oe.oe_monitor_submit(self._handle, jpeg, len(jpeg), _unix_ms(captured_at)))
+    def submit(self, jpeg: Buffer, captured_at: Time = None) -> None:
+        """Hands over a picture, in anything that holds bytes, which is copied; the newest is used when its time comes."""
+        with held(jpeg) as (place, size):
+            _check(_oe.oe_monitor_submit(self._handle, place, size, _unix_ms(captured_at)))
 
     def stop(self) -> None:
         """The print is over."""
@@ -276,7 +359,7 @@ class Monitor(_Handle):
 
     def set_interval(self, seconds: int) -> None:
         """As Context.set_interval()."""
-        _check(_oe.oe_monitor_set_interval_sec(self._handle, seconds))
+        _check(_oe.oe_monitor_set_interval_sec(self._handle, _u32(seconds)), "interval")
 
     def save(self) -> str:
         """For Client.monitor(saved=...) after a restart. Keep it as private as the key."""

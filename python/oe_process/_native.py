@@ -5,6 +5,7 @@ import ctypes as c
 import os
 import pathlib
 import sys
+from typing import Optional
 
 NEVER = 0xFFFFFFFF
 SAVED_MAX = 8193
@@ -58,6 +59,8 @@ class Event(_Structure):
 _H, _HP, _S, _I, _U = c.c_void_p, c.POINTER(c.c_void_p), c.c_char_p, c.c_int32, c.c_uint32
 _UP, _Z, _ZP, _L, _Q = c.POINTER(c.c_uint32), c.c_size_t, c.POINTER(c.c_size_t), c.c_int64, c.c_uint64
 _STATUS = c.c_int32
+LOG_FN = c.CFUNCTYPE(None, c.c_void_p, c.c_int32, c.c_char_p)
+FREE_FN = c.CFUNCTYPE(None, c.c_void_p)
 
 # name: (result, arguments)
 _PROTOTYPES = {
@@ -85,6 +88,7 @@ _PROTOTYPES = {
     "oe_options_set_workers": (_STATUS, [_H, _U]),
     "oe_options_set_user_agent": (_STATUS, [_H, _S]),
     "oe_options_set_model_file": (_STATUS, [_H, _S]),
+    "oe_options_set_log": (_STATUS, [_H, _I, LOG_FN, c.c_void_p, FREE_FN]),
     "oe_client_new": (_STATUS, [_H, _HP]),
     "oe_client_free": (None, [_H]),
     "oe_client_cancel": (_STATUS, [_H]),
@@ -104,7 +108,7 @@ _PROTOTYPES = {
     "oe_context_save": (_STATUS, [_H, _S, _Z, _ZP]),
     "oe_context_restore": (_STATUS, [_H, _S, _HP]),
     "oe_context_info": (_STATUS, [_H, c.POINTER(Info)]),
-    "oe_process_jpeg_at": (_STATUS, [_H, _S, _Z, _L, c.POINTER(Result)]),
+    "oe_process_jpeg_at": (_STATUS, [_H, c.c_void_p, _Z, _L, c.POINTER(Result)]),
     "oe_monitor_start": (_STATUS, [_H, _I, _I, _Q, _HP]),
     "oe_monitor_start_saved": (_STATUS, [_H, _S, _Q, _HP]),
     "oe_monitor_free": (None, [_H]),
@@ -113,20 +117,48 @@ _PROTOTYPES = {
     "oe_monitor_resume": (_STATUS, [_H]),
     "oe_monitor_mute": (_STATUS, [_H, _I]),
     "oe_monitor_set_interval_sec": (_STATUS, [_H, _U]),
-    "oe_monitor_submit": (_STATUS, [_H, _S, _Z, _L]),
+    "oe_monitor_submit": (_STATUS, [_H, c.c_void_p, _Z, _L]),
     "oe_monitor_info": (_STATUS, [_H, c.POINTER(Info)]),
     "oe_monitor_save": (_STATUS, [_H, _S, _Z, _ZP]),
 }
 
 
+def _archive(path: pathlib.Path) -> Optional[pathlib.Path]:
+    """The file that this module was imported out of, if it is in one: a zip."""
+    return next((parent for parent in path.parents if parent.is_file()), None)
+
+
+def _open(named: Optional[str], inside: pathlib.Path, installed: str) -> c.CDLL:
+    """What the environment names comes first, then what the wheel brought, then what is installed."""
+    path = named or (str(inside) if inside.is_file() else installed)
+    try:
+        return c.CDLL(path)
+    except OSError as why:
+        archive = _archive(inside)
+        if named:
+            text = f"OE_PROCESS_LIBRARY names {path}, which cannot be loaded ({why})"
+        elif path != installed:
+            text = f"{path} cannot be loaded here: is the wheel one for this system? ({why})"
+        elif archive is not None:
+            text = (f"oe_process was imported from inside {archive}, and no library can be loaded out of an archive: install the "
+                    f"wheel, unpack the archive, or name a library in OE_PROCESS_LIBRARY ({why})")
+        else:
+            text = (f"this copy of oe_process brought no {inside.name}, and none is installed: install the wheel for this "
+                    f"system, or name a library in OE_PROCESS_LIBRARY ({why})")
+        raise ImportError(text, name=__name__, path=path) from why
+
+
 def _load() -> c.CDLL:
-    name = "oe_process.dll" if sys.platform == "win32" else "liboe_process.so"
-    inside = pathlib.Path(__file__).parent / name
-    # What the environment names comes first, then what the wheel brought, then what is installed.
-    path = os.environ.get("OE_PROCESS_LIBRARY") or (str(inside) if inside.exists() else None)
-    library = c.CDLL(path or ("oe_process.dll" if sys.platform == "win32" else "liboe_process.so.0"))
+    windows = sys.platform == "win32"
+    inside = pathlib.Path(__file__).parent / ("oe_process.dll" if windows else "liboe_process.so")
+    installed = "oe_process.dll" if windows else "liboe_process.so.0"
+    library = _open(os.environ.get("OE_PROCESS_LIBRARY"), inside, installed)
     for function, (result, arguments) in _PROTOTYPES.items():
-        entry = getattr(library, function)
+        try:
+            entry = getattr(library, function)
+        except AttributeError as why:
+            raise ImportError(f"{library._name} has no {function}: it is not the library of this package's version",
+                              name=__name__, path=library._name) from why
         entry.restype, entry.argtypes = result, arguments
     return library
 

@@ -5,6 +5,7 @@ import ctypes
 import datetime
 import enum
 import math
+import re
 from dataclasses import dataclass
 from typing import Optional, Union
 
@@ -74,6 +75,21 @@ class Trust(enum.IntEnum):
     SYSTEM = 1
 
 
+class LogLevel(enum.IntEnum):
+    """How much a line of the log matters, and with Client(log_level=...) which lines are told."""
+
+    ERROR = 1
+    """Something failed and somebody has to act."""
+    WARN = 2
+    """Something failed and will be tried again."""
+    INFO = 3
+    """A context began, a verdict arrived."""
+    DEBUG = 4
+    """One line per request."""
+    TRACE = 5
+    """Everything."""
+
+
 class EventKind(enum.IntEnum):
     """What an event tells."""
 
@@ -108,10 +124,23 @@ def _unix_ms(when: Time) -> int:
     return round((when.timestamp() if isinstance(when, datetime.datetime) else when) * 1000)
 
 
+_SETTINGS = {
+    "timeout_ms": "timeout", "connect_timeout_ms": "connect_timeout", "interval_sec": "interval",
+    "max_frame_age_ms": "max_frame_age"}
+"""What is not called as in C."""
+
+
+def _in_python(text: str) -> str:
+    """A text of the library's, which speaks of C, in the words of this package."""
+    text = re.sub(r"\boe_options_set_(\w+)(\(\))?", lambda m: f"Client({_SETTINGS.get(m[1], m[1])}=...)", text)
+    text = re.sub(r"\boe_(client|context|monitor)_(\w+)(\(\))?", lambda m: f"{m[1].capitalize()}.{m[2]}()", text)
+    return re.sub(r"\bOE_(?:ERR_)?(\w+)", lambda m: f"Status.{m[1]}" if m[1] in Status.__members__ else m[0], text)
+
+
 class Error(Exception):
     """A call failed; its text is for people and holds no key."""
 
-    def __init__(self, failure: _native.Error) -> None:
+    def __init__(self, failure: _native.Error, setting: Optional[str] = None) -> None:
         self.status = _status(failure.status)
         self.http_status: int = failure.http_status
         """Of the answer; 0 when none was read."""
@@ -120,19 +149,22 @@ class Error(Exception):
         self.error_type: str = failure.error_type.decode()
         """The service's own word for the reason, if it is a known one."""
         self.retryable = bool(_oe.oe_status_is_retryable(failure.status))
-        self.text: str = failure.text.decode() or _oe.oe_status_text(failure.status).decode()
-        super().__init__(f"{_oe.oe_status_name(failure.status).decode()}: {self.text}")
+        """Whether a loop that takes a new picture each time should go on; not that the same one may be sent again."""
+        text = _in_python((failure.text or _oe.oe_status_text(failure.status)).decode())
+        self.text: str = f"{setting}: {text}" if setting else text
+        name = self.status.name if isinstance(self.status, Status) else _oe.oe_status_name(failure.status).decode()
+        super().__init__(f"{name}: {self.text}")
 
 
 class NotDue(Error):
     """It is too early, or the wait was cancelled; nothing was sent and nothing is wrong."""
 
-    def __init__(self, failure: _native.Error) -> None:
-        super().__init__(failure)
+    def __init__(self, failure: _native.Error, setting: Optional[str] = None) -> None:
+        super().__init__(failure, setting)
         self.retry_after = None
 
 
-def _check(status: int) -> int:
+def _check(status: int, setting: Optional[str] = None) -> int:
     if status == Status.OK or status == Status.NO_EVENT:
         return status
     failure = _native.Error()
@@ -140,7 +172,25 @@ def _check(status: int) -> int:
     if failure.status != status:
         failure = _native.Error()
         failure.status = status
-    raise (NotDue if status > 0 else Error)(failure)
+    raise (NotDue if status > 0 else Error)(failure, setting)
+
+
+def _text(value: str, name: str) -> bytes:
+    """For C, where a string ends at its first NUL: the rest would be lost without a word."""
+    if "\0" in value:
+        raise ValueError(f"{name} holds a null character")
+    return value.encode()
+
+
+def _u32(number: float) -> int:
+    """A number for C, where it would be cut to 32 bits: what does not fit becomes what is always refused."""
+    number = round(number)
+    return number if 0 <= number < _native.NEVER else _native.NEVER
+
+
+def _i32(number: int) -> int:
+    """The same for signed ones."""
+    return number if -2**31 <= number < 2**31 else -1
 
 
 @dataclass(frozen=True)

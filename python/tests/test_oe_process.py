@@ -1,13 +1,23 @@
 """The installed package against a service: OE_TEST_ENDPOINT, with the verdicts good, good, warning, pause; OE_TEST_FRAME a picture."""
+import array
 import asyncio
+import ctypes
+import gc
+import mmap
 import os
 import pathlib
 import re
+import subprocess
+import sys
+import tempfile
 import threading
 import unittest
+import unittest.mock
+import zipfile
 
 import oe_process
-from oe_process import EventKind, Status, _native
+from oe_process import EventKind, LogLevel, Status, _client, _log, _native
+from oe_process._buffer import held
 
 ENDPOINT = os.environ["OE_TEST_ENDPOINT"]
 FRAME = pathlib.Path(os.environ["OE_TEST_FRAME"]).read_bytes()
@@ -61,6 +71,229 @@ class OneContext(unittest.TestCase):
             self.assertEqual(cancelled.exception.status, Status.CANCELLED)
 
 
+class Settings(unittest.TestCase):
+    def test_errors_are_in_the_words_of_python(self):
+        wrong = {
+            "api_key": "a b", "endpoint": "127.0.0.1:8674", "ca_file": "/no/such/file", "proxy": "socks5://x",
+            "user_agent": "a\tb", "backend": 7, "trust": 9, "timeout": 0.5, "connect_timeout": 0, "interval": 1209601,
+            "workers": 0, "max_frame_age": 3601, "log_level": 9}
+        for name, value in wrong.items():
+            with self.subTest(name), self.assertRaises(oe_process.Error) as refused:
+                oe_process.Client(**{"api_key": "k", "log": print, name: value})
+            self.assertEqual(refused.exception.status, Status.ARGUMENT)
+            self.assertTrue(str(refused.exception).startswith(f"ARGUMENT: {name}: "), str(refused.exception))
+            self.assertNotRegex(str(refused.exception), "(?i)oe_")
+        with self.assertRaises(oe_process.Error) as missing:
+            oe_process.Client()
+        self.assertRegex(str(missing.exception), r"^ARGUMENT: .*Client\(api_key=\.\.\.\)")
+        self.assertNotRegex(str(missing.exception), "(?i)oe_")
+        self.assertEqual(_log._functions, {}, "a refused one keeps no function")
+
+    def test_every_text_of_the_library_is_in_the_words_of_python(self):
+        for status in Status:
+            failure = _native.Error()
+            failure.status = status
+            self.assertEqual(str(oe_process.Error(failure)).split(":")[0], status.name)
+            failure.text = b"OE_ERR_TLS: see oe_options_set_timeout_ms() or oe_client_check_key"
+            expected = "Status.TLS: see Client(timeout=...) or Client.check_key()"
+            self.assertEqual(oe_process.Error(failure).text, expected)
+
+    def test_an_empty_string_is_none(self):
+        empty = {name: "" for name in ("endpoint", "ca_file", "proxy", "user_agent", "model_file")}
+        with oe_process.Client(api_key="k", **empty) as hosted:
+            self.assertEqual(hosted.usage.creates, 0)
+        with self.assertRaises(oe_process.Error) as missing:
+            oe_process.Client(api_key="")
+        self.assertRegex(str(missing.exception), "needs an API key")
+
+    def test_nothing_is_cut_on_its_way_to_c(self):
+        for name in ("api_key", "endpoint", "ca_file", "proxy", "user_agent", "model_file"):
+            with self.assertRaisesRegex(ValueError, f"{name} holds a null"):
+                oe_process.Client(**{"api_key": "k", name: "https://x\0y"})
+        for setting in ({"workers": 2**32 + 4}, {"interval": 2**32 + 5}, {"timeout": 2**32 / 1000 + 60}, {"trust": 2**32}):
+            with self.assertRaises(oe_process.Error) as refused:
+                oe_process.Client(api_key="k", **setting)
+            self.assertEqual(refused.exception.status, Status.ARGUMENT)
+        with client() as account:
+            with self.assertRaises(oe_process.Error):
+                account.context(2**32 + 1)
+            for tag in (-1, 2**64):
+                with self.assertRaises(ValueError):
+                    account.monitor(tag=tag)
+            with self.assertRaisesRegex(ValueError, "saved holds a null"):
+                account.restore("x\0")
+
+
+class Buffers(unittest.TestCase):
+    def test_every_holder_of_bytes_is_taken(self):
+        with tempfile.TemporaryFile() as file:
+            file.write(FRAME)
+            file.flush()
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        twice = bytes(byte for byte in FRAME for _ in range(2))
+        frames = [FRAME, bytearray(FRAME), memoryview(FRAME), memoryview(b"xx" + FRAME)[2:], memoryview(bytearray(FRAME)),
+                  array.array("B", FRAME), mapped, (ctypes.c_char * len(FRAME)).from_buffer_copy(FRAME),
+                  memoryview(twice)[::2]]
+        with client() as account, account.monitor() as print_:
+            for frame in frames:
+                with held(frame) as (place, size):
+                    self.assertEqual(ctypes.string_at(place, size), FRAME, type(frame))
+                print_.submit(frame)
+            for frame in frames[1:4]:
+                with account.context() as context:
+                    self.assertEqual(context.process(frame).print_quality, 9)
+            with self.assertRaises(oe_process.Error) as cut:
+                print_.submit(memoryview(b"xx" + FRAME))
+            self.assertEqual(cut.exception.status, Status.NOT_JPEG)
+            for empty in (b"", bytearray(), memoryview(b"")):
+                with self.assertRaises(oe_process.Error):
+                    print_.submit(empty)
+            for wrong in ("text", None, 5, [255, 216, 255]):
+                with self.assertRaisesRegex(TypeError, "bytes-like"):
+                    print_.submit(wrong)
+
+    def test_nothing_is_copied(self):
+        where = ctypes.cast(ctypes.c_char_p(FRAME), ctypes.c_void_p).value
+        with held(memoryview(FRAME)[3:-1]) as (place, size):
+            self.assertEqual((place, size), (where + 3, len(FRAME) - 4))
+        own = bytearray(FRAME)
+        address = ctypes.addressof((ctypes.c_char * len(own)).from_buffer(own))
+        gc.collect()
+        with held(own) as (place, size):
+            self.assertEqual((place, size), (address, len(own)))
+            with self.assertRaises(BufferError):
+                own.append(0)
+
+    def test_a_failed_call_lets_go_of_the_buffer(self):
+        own = bytearray(b"GIF89a")
+        with client() as account, account.context() as print_:
+            with self.assertRaises(oe_process.Error) as kept:
+                print_.process(own)
+            own.clear()
+            self.assertEqual(kept.exception.status, Status.NOT_JPEG)
+
+
+class Logs(unittest.TestCase):
+    def test_a_function_gets_lines_from_every_thread(self):
+        lines, threads = [], set()
+
+        def on_line(level, text):
+            threads.add(threading.get_ident())
+            lines.append((level, text))
+
+        with client(log=on_line, log_level=LogLevel.TRACE) as account, account.monitor() as print_:
+            while account.next_event(10).kind != EventKind.FRAME_WANTED:
+                pass
+            print_.submit(FRAME)
+            while account.next_event(10).kind != EventKind.RESULT:
+                pass
+            self.assertEqual(len(_log._functions), 1)
+        self.assertGreater(len(lines), 2)
+        self.assertTrue(threads - {threading.get_ident()}, "a worker's")
+        for level, text in lines:
+            self.assertIsInstance(level, LogLevel)
+            self.assertIsInstance(text, str)
+            self.assertNotIn("SECRETKEY", text)
+        print_.close()
+        self.assertEqual(_log._functions, {}, "let go of with the last handle")
+
+    def test_what_it_raises_harms_nobody(self):
+        def on_line(level, text):
+            raise RuntimeError("of the host")
+
+        with unittest.mock.patch("sys.unraisablehook") as hook:
+            with client(log=on_line, log_level=LogLevel.TRACE) as account:
+                account.check_key()
+        self.assertIsInstance(hook.call_args[0][0].exc_value, RuntimeError)
+
+    def test_python_ends_while_a_monitor_logs(self):
+        program = f"""
+import oe_process, sys
+client = oe_process.Client(api_key="k", endpoint={ENDPOINT!r}, allow_http=True, log=lambda *_: None, log_level=5)
+monitors = [client.monitor() for _ in range(8)]
+frame = open({os.environ["OE_TEST_FRAME"]!r}, "rb").read()
+for monitor in monitors:
+    monitor.submit(frame)
+client.next_event(10)
+"""
+        for _ in range(3):
+            done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+
+    def test_python_ends_while_a_thread_is_in_a_call(self):
+        program = """
+import oe_process, socket, threading, time
+silent = socket.socket()
+silent.bind(("127.0.0.1", 0))
+silent.listen()
+url = "http://127.0.0.1:%d" % silent.getsockname()[1]
+client = oe_process.Client(api_key="k", endpoint=url, allow_http=True, log=lambda *_: None, log_level=5)
+def call():
+    try:
+        client.context()
+    except oe_process.Error:
+        pass
+threading.Thread(target=call, daemon=True).start()
+silent.accept()[0].recv(1)
+"""
+        for _ in range(3):
+            done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+
+class Loading(unittest.TestCase):
+    """What is said when there is no library to load."""
+
+    def failure(self, path, **more):
+        environment = {k: v for k, v in os.environ.items() if k not in ("OE_PROCESS_LIBRARY", "PYTHONPATH")}
+        command = [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(path)!r}); import oe_process"]
+        done = subprocess.run(command, env={**environment, **more}, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        return done.stderr.strip().splitlines()[-1]
+
+    def setUp(self):
+        # Not in this process, where the library is loaded under that name.
+        probe = [sys.executable, "-I", "-c", "import ctypes; ctypes.CDLL('liboe_process.so.0')"]
+        if subprocess.run(probe, capture_output=True).returncode == 0:
+            self.skipTest("it is installed, and found")
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.place = pathlib.Path(self.folder.name)
+        self.sources = sorted(pathlib.Path(oe_process.__file__).parent.glob("*.py"))
+
+    def copy(self):
+        (self.place / "oe_process").mkdir()
+        for source in self.sources:
+            (self.place / "oe_process" / source.name).write_bytes(source.read_bytes())
+        return self.place / "oe_process"
+
+    def test_out_of_a_zip(self):
+        archive = self.place / "packages.zip"
+        with zipfile.ZipFile(archive, "w") as file:
+            for source in self.sources:
+                file.write(source, "oe_process/" + source.name)
+            file.writestr("oe_process/liboe_process.so", b"")
+        said = self.failure(archive)
+        self.assertRegex(said, f"^ImportError: .*from inside {archive}.*unpack.*OE_PROCESS_LIBRARY")
+
+    def test_without_a_library(self):
+        self.copy()
+        self.assertRegex(self.failure(self.place), "^ImportError: .*brought no liboe_process.so.*install the wheel")
+
+    def test_with_one_that_is_none(self):
+        (self.copy() / "liboe_process.so").write_bytes(b"not a library")
+        self.assertRegex(self.failure(self.place), "^ImportError: .*liboe_process.so cannot be loaded here")
+
+    def test_with_one_of_another_version(self):
+        self.copy()
+        self.assertRegex(self.failure(self.place, OE_PROCESS_LIBRARY="libc.so.6"), "^ImportError: .* has no oe_version")
+
+    def test_with_one_that_the_environment_names(self):
+        self.copy()
+        self.assertRegex(self.failure(self.place, OE_PROCESS_LIBRARY="/no/such"), "^ImportError: OE_PROCESS_LIBRARY names /no/")
+
+
 class Monitors(unittest.TestCase):
     def test_asyncio_sees_a_print_fail(self):
         seen = []
@@ -81,6 +314,67 @@ class Monitors(unittest.TestCase):
         asyncio.run(asyncio.wait_for(watch(), 60))
         self.assertEqual(seen, [9, 9, 3, EventKind.WARNING, 1, EventKind.PAUSE])
 
+    def end_loops(self, end, in_a_thread):
+        """Two tasks wait for events of one client; another task, or a thread, ends both."""
+        async def read(account):
+            async for event in account:
+                self.fail(event)
+            return "ended"
+
+        async def run():
+            descriptors = set(os.listdir("/proc/self/fd")) if sys.platform == "linux" else set()
+            with client() as account:
+                tasks = [asyncio.create_task(read(account)) for _ in range(2)]
+                await asyncio.sleep(0.2)
+                if in_a_thread:
+                    await asyncio.get_running_loop().run_in_executor(None, end, account)
+                else:
+                    end(account)
+                self.assertEqual(await asyncio.wait_for(asyncio.gather(*tasks), 5), ["ended"] * 2)
+                if end is oe_process.Client.cancel:  # it is still of use: another loop waits again
+                    again = asyncio.create_task(read(account))
+                    await asyncio.sleep(0.2)
+                    self.assertFalse(again.done())
+                    account.cancel()
+                    self.assertEqual(await asyncio.wait_for(again, 5), "ended")
+            return descriptors
+
+        before = asyncio.run(run())
+        if before:
+            gc.collect()
+            self.assertLessEqual(len(os.listdir("/proc/self/fd")), len(before))
+
+    def test_an_async_loop_ends_with_cancel_and_close(self):
+        for end in (oe_process.Client.cancel, oe_process.Client.close):
+            for in_a_thread in (False, True):
+                with self.subTest(end=end.__name__, in_a_thread=in_a_thread):
+                    self.end_loops(end, in_a_thread)
+
+    def test_and_where_the_loop_cannot_wait_for_a_descriptor(self):
+        with unittest.mock.patch.object(_client.Client, "_descriptor", lambda self: -1):
+            self.test_an_async_loop_ends_with_cancel_and_close()
+
+    def test_an_async_loop_ends_between_two_events(self):
+        async def run():
+            with client() as account, account.monitor():
+                count = 0
+                async for event in account:
+                    self.assertEqual(event.kind, EventKind.FRAME_WANTED)
+                    count += 1
+                    account.cancel()
+                self.assertEqual(count, 1)
+                async for event in account:
+                    account.close()
+
+        asyncio.run(asyncio.wait_for(run(), 30))
+
+    def test_a_thread_loop_ends_when_another_closes_the_client(self):
+        for end in (oe_process.Client.cancel, oe_process.Client.close):
+            account = client()
+            threading.Timer(0.3, end, [account]).start()
+            self.assertEqual(list(account.events()), [])
+            account.close()
+
     def test_a_thread_reads_events_until_the_client_is_cancelled(self):
         with client() as account:
             threading.Timer(0.3, account.cancel).start()
@@ -98,16 +392,19 @@ class Drift(unittest.TestCase):
                 self.assertEqual(re.sub("^OE_(ERR_)?", "", name), Status(number).name)
 
     def test_versions(self):
-        from importlib.metadata import version
-        self.assertEqual(version("oe-process"), ".".join(map(str, oe_process.version())))
+        from importlib.metadata import PackageNotFoundError, version
+        try:
+            self.assertEqual(version("oe-process"), ".".join(map(str, oe_process.version())))
+        except PackageNotFoundError:
+            self.assertIn("OE_PROCESS_LIBRARY", os.environ, "the sources are tried, and not the wheel")
         self.assertIn("oe_process", oe_process.build_info())
 
     @unittest.skipUnless("OE_TEST_SYMBOLS" in os.environ, "OE_TEST_SYMBOLS names no list")
     def test_every_function_is_reached_or_left_out_on_purpose(self):
         names = set(pathlib.Path(os.environ["OE_TEST_SYMBOLS"]).read_text().split())
-        # The structures are made here; the log function would be called on foreign threads; the others are doubles.
+        # The structures are made here; the others are doubles.
         left = {f"oe_{n}_init" for n in ("error", "event", "info", "result", "usage")}
-        left |= {"oe_options_set_log", "oe_options_set_ca_pem", "oe_process_jpeg"}
+        left |= {"oe_options_set_ca_pem", "oe_process_jpeg"}
         self.assertEqual(names - set(_native._PROTOTYPES), left)
 
 

@@ -1,6 +1,6 @@
 //! `oe-process-server`: the service as a program.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -84,8 +84,25 @@ enum LogArg {
     Json,
 }
 
+/// The longest file that is read for any option, in bytes. The built-in model has 3.6 MB.
+const LONGEST_FILE: u64 = 64 << 20;
+
+/// A file, or what a pipe says until it ends; a device without end is refused.
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|why| format!("{}: {why}", path.display()))
+    let read = || {
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(path)?;
+        file.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|why: std::io::Error| format!("{}: {why}", path.display()))?;
+    match bytes.len() as u64 {
+        len if len > LONGEST_FILE => Err(format!(
+            "{}: longer than {LONGEST_FILE} bytes",
+            path.display()
+        )),
+        _ => Ok(bytes),
+    }
 }
 
 fn parsed<T>(path: &Path, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, String> {

@@ -22,7 +22,7 @@ use crate::verdicts::Verdict;
 /// The largest image, in bytes. Source: the public API documentation (6 MiB).
 pub const MAX_IMAGE: usize = 6_291_456;
 /// What a multipart body may hold besides the image.
-const MAX_OVERHEAD: u64 = 64 * 1_024;
+const MAX_OVERHEAD: usize = 64 * 1_024;
 /// The largest side of an image, in pixels: checked before anything is allocated for it.
 const MAX_SIDE: usize = 8_192;
 /// Pictures that may wait for each processor core. At 70 ms each the last waits about a second.
@@ -30,6 +30,9 @@ const MAX_SIDE: usize = 8_192;
 const QUEUE: usize = 16;
 /// How long a request's body may take.
 const BODY_TIME: Duration = Duration::from_secs(120);
+
+/// What reading a body may end with.
+type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 const CREATE: &str = "/api/gadget/v1/createcontext";
 const PROCESS: &str = "/api/gadget/v1/process/";
@@ -212,7 +215,7 @@ impl Service {
         *number = Some(context.number);
         let turn = context.take()?;
         let arrived = Instant::now();
-        if request.body().size_hint().lower() > MAX_IMAGE as u64 + MAX_OVERHEAD {
+        if request.body().size_hint().lower() > (MAX_IMAGE + MAX_OVERHEAD) as u64 {
             return Err(Problem::TOO_LARGE);
         }
         let image = tokio::time::timeout(BODY_TIME, one_file(request)).await;
@@ -331,9 +334,12 @@ async fn one_file(request: Request<Incoming>) -> Result<Vec<u8>, Problem> {
     let boundary = kind
         .and_then(|kind| multer::parse_boundary(kind).ok())
         .ok_or(Problem::PARSE)?;
-    let chunks = BodyStream::new(request.into_body()).filter_map(|frame| async move {
+    // Whoever states no length may send what is no part of the image without end.
+    let body = Limited::new(request.into_body(), MAX_IMAGE + MAX_OVERHEAD);
+    let body = BodyStream::new(body);
+    let chunks = body.filter_map(|frame| async move {
         match frame {
-            Ok(frame) => frame.into_data().ok().map(Ok::<Bytes, hyper::Error>),
+            Ok(frame) => frame.into_data().ok().map(Ok::<Bytes, BodyError>),
             Err(error) => Some(Err(error)),
         }
     });

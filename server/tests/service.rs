@@ -8,7 +8,8 @@
 
 mod client;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -233,6 +234,63 @@ fn neither_keys_nor_context_ids_are_logged() {
         assert!(
             !log.contains("SECRETKEY") && !log.contains(context),
             "{log}"
+        );
+    }
+}
+
+/// What is not part of the image has a limit too, also where no length is stated.
+#[test]
+fn an_upload_without_end_is_not_taken() {
+    let server = start(Config::default());
+    let (_, created) = create(&server, "k", "{}");
+    let path = path_of(&created, "ProcessRequestUrl");
+    for before in ["x", "--B\r\nX: "] {
+        let mut stream = TcpStream::connect(server.addr()).unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nContent-Type: multipart/form-data; boundary=B\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{before}\r\n",
+            before.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+        let mut answer = [0; 12];
+        // A little lies in the buffers of the system besides what the server takes.
+        let mut taken = 0;
+        stream.set_nonblocking(true).unwrap();
+        while taken < 64 << 20 && !matches!(stream.peek(&mut answer), Ok(1..)) {
+            match stream.write(&chunk.as_bytes()[taken % chunk.len()..]) {
+                Ok(n) => taken += n,
+                Err(why) if why.kind() == ErrorKind::WouldBlock => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(_) => break,
+            }
+        }
+        assert!(taken < 32 << 20, "{taken}");
+        assert!(taken > 4 << 20, "{taken}");
+    }
+    assert_eq!(process(&server, &created, "k", &[FRAME]).0, 200);
+}
+
+/// Files that have no end, for every option that names one.
+#[cfg(target_os = "linux")]
+#[test]
+fn every_file_that_is_read_has_a_limit() {
+    for args in [
+        &["--keys", "/dev/zero"][..],
+        &["--verdicts", "/dev/zero"],
+        &["--tls-cert", "/dev/zero", "--tls-key", "/dev/null"],
+        &["--tls-cert", "/dev/null", "--tls-key", "/dev/zero"],
+        #[cfg(feature = "embedded")]
+        &["--model", "/dev/zero"],
+    ] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_oe-process-server"));
+        program.args(["--listen", "127.0.0.1:0"]).args(args);
+        let output = oe_test_support::library::run(&mut program, Duration::from_secs(60));
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {text}");
+        assert!(
+            text.contains("/dev/zero: longer than 67108864 bytes"),
+            "{args:?}: {text}"
         );
     }
 }

@@ -134,6 +134,23 @@ static void throwing(oe::client &client)
         CHECK(false);
     } catch (const std::runtime_error &) {
     }
+    /* The thread's last error is that of the monitor now: nothing of it becomes that of another status. */
+    const oe::exception other(OE_ERR_TIMEOUT);
+    CHECK(std::strcmp(other.what(), oe_status_text(OE_ERR_TIMEOUT)) == 0);
+    CHECK(std::strcmp(other.details().text, other.what()) == 0 && other.details().status == OE_ERR_TIMEOUT);
+    oe::error refused;
+    refused.status = OE_ERR_FREE_LIMIT;
+    refused.http_status = 403;
+    refused.retry_after_ms = OE_NEVER;
+    std::strcpy(refused.error_type, "OE_FREE_USAGE_LIMIT_REACHED");
+    std::strcpy(refused.text, "the text of another error");
+    const oe::exception mixed(OE_ERR_DNS, refused), right(OE_ERR_FREE_LIMIT, refused);
+    CHECK(mixed.status() == OE_ERR_DNS && std::strcmp(mixed.details().text, oe_status_text(OE_ERR_DNS)) == 0);
+    CHECK(mixed.details().http_status == 0 && mixed.details().retry_after_ms == 0 && !mixed.details().error_type[0]);
+    CHECK(mixed.details().struct_size == sizeof(oe_error));
+    CHECK(std::strcmp(right.what(), refused.text) == 0 && right.details().http_status == 403);
+    refused.text[0] = '\0';
+    CHECK(std::strcmp(oe::exception(OE_ERR_FREE_LIMIT, refused).details().text, oe_status_text(OE_ERR_FREE_LIMIT)) == 0);
     oe::context context(client);
     oe::event event;
     CHECK(oe::check(OE_NOT_DUE) == OE_NOT_DUE && oe::check(client.next_event(event)) == OE_NO_EVENT);

@@ -2,6 +2,7 @@
  * before and after. */
 #include "hostile.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
@@ -73,6 +74,15 @@ static int wait_for(oe_client *client, int32_t kind, oe_error *error)
         if (oe_client_next_event(client, 100, &event, NULL, error) == OE_OK && event.kind == kind) return 1;
     return 0;
 }
+
+static void *cancel_later(void *client)
+{
+    nap(300);
+    oe_client_cancel(client);
+    return NULL;
+}
+
+#include "threads.h"
 
 /* ---- the cases ---- */
 
@@ -239,13 +249,6 @@ static void no_memory(void)
     oe_client_free(late);
 }
 
-static void *cancel_later(void *client)
-{
-    nap(300);
-    oe_client_cancel(client);
-    return NULL;
-}
-
 /* getaddrinfo() sleeps for 40 s: the stand-in that is loaded before the C library sees to that. */
 static void black_hole(void)
 {
@@ -274,6 +277,15 @@ static void black_hole(void)
     _exit(finish()); /* three look-ups are asleep; they must not keep a host from ending */
 }
 
+/* Whether a name is one of "A" or "A|B". */
+static int is_one_of(const char *name, const char *names)
+{
+    size_t len = strlen(name);
+    for (const char *at = names; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
+        if (!strncmp(at, name, len) && (at[len] == '\0' || at[len] == '|')) return 1;
+    return 0;
+}
+
 /* A call against whatever the peer at `url` does; it must end as `more` says, within 2 s and half a second. */
 static void call(void)
 {
@@ -288,7 +300,7 @@ static void call(void)
         status = oe_process_jpeg(context, jpeg, sizeof jpeg, &result);
     }
     CHECK(now_ms() - begun < timeout_ms + 500);
-    if (strcmp(oe_status_name(status), more) != 0) FAIL("%s, not %s", oe_status_name(status), more);
+    if (!is_one_of(oe_status_name(status), more)) FAIL("%s, not %s", oe_status_name(status), more);
     oe_context_free(context);
     oe_client_free(client);
 }
@@ -317,6 +329,7 @@ static const struct {
 } cases[] = {
     { "plain", plain }, { "forked", forked }, { "sigpipe", sigpipe }, { "closed_012", closed_012 },
     { "no_descriptors", no_descriptors }, { "no_threads", no_threads }, { "no_memory", no_memory },
+    { "no_thread_beside", no_thread_beside }, { "begins_as_ends", begins_as_ends }, { "slow_log", slow_log },
     { "black_hole", black_hole }, { "call", call }, { "small_stack", small_stack },
 };
 

@@ -64,7 +64,7 @@ static inline int soon(int (*what)(void), int wanted)
     return 0;
 }
 
-static inline oe_client *client_of(const char *url, uint32_t timeout_ms, const char *ca_file)
+static inline oe_client *client_with(const char *url, uint32_t timeout_ms, const char *ca_file, uint32_t workers)
 {
     oe_client *client = NULL;
     oe_options *o = oe_options_new();
@@ -73,10 +73,17 @@ static inline oe_client *client_of(const char *url, uint32_t timeout_ms, const c
     IS(oe_options_set_allow_http(o, 1), OE_OK);
     IS(oe_options_set_timeout_ms(o, timeout_ms), OE_OK);
     IS(oe_options_set_max_frame_age_ms(o, 0), OE_OK);
+    if (getenv("OE_PROXY")) IS(oe_options_set_proxy(o, getenv("OE_PROXY")), OE_OK);
     if (ca_file) IS(oe_options_set_ca_file(o, ca_file), OE_OK);
+    if (workers) IS(oe_options_set_workers(o, workers), OE_OK);
     IS(oe_client_new(o, &client), OE_OK);
     oe_options_free(o);
     return client;
+}
+
+static inline oe_client *client_of(const char *url, uint32_t timeout_ms, const char *ca_file)
+{
+    return client_with(url, timeout_ms, ca_file, 0);
 }
 
 static inline int finish(void)

@@ -62,10 +62,18 @@ static oe_options *options(const char *url)
     STATUS(oe_options_set_model_file(o, NULL));
     STATUS(oe_options_set_log(o, OE_LOG_INFO, on_log, &freed, free_data));
     CHECK(freed == 1); /* also when it fails so */
-    /* None of them did anything: all are still as they were, and can be set. */
+    /* None of them did anything: all are still as they were, and can be set. That they failed is remembered. */
+    oe_client *client = NULL;
+    IS(oe_client_new(o, &client), OE_ERR_PANIC);
     IS(oe_options_set_api_key(o, "k"), OE_OK);
     IS(oe_options_set_endpoint(o, url), OE_OK);
     IS(oe_options_set_allow_http(o, 1), OE_OK);
+    IS(oe_options_set_backend(o, 0), OE_OK);
+    IS(oe_options_set_trust(o, 0), OE_OK);
+    IS(oe_options_set_ca_file(o, NULL), OE_OK);
+    IS(oe_options_set_ca_pem(o, NULL, 0), OE_OK);
+    IS(oe_options_set_proxy(o, NULL), OE_OK);
+    IS(oe_options_set_model_file(o, NULL), OE_OK);
     return o;
 }
 

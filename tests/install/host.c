@@ -37,6 +37,16 @@ static oe_client *client_of(const char *url, const char *ca)
     return client;
 }
 
+/* Every figure of a new context that comes from a clock. Where the C library and a caller of it do not agree about the size of a
+ * time, these are nonsense. */
+static void clocks(oe_context *context)
+{
+    oe_info info = OE_INFO_INIT;
+    IS(oe_context_info(context, &info), OE_OK);
+    CHECK(info.age_sec < 60);
+    CHECK(info.due_in_ms <= 60000);
+}
+
 static void one_verdict(const char *url, const char *ca)
 {
     char saved[8193];
@@ -47,10 +57,13 @@ static void one_verdict(const char *url, const char *ca)
     IS(oe_context_create(client, 0, 0, &context), OE_OK);
     IS(oe_process_jpeg(context, jpeg, jpeg_len, &result), OE_OK);
     CHECK(result.print_quality == 8 && result.score == 5 && result.minimum_interval_sec == 5);
+    CHECK(result.latency_ms < 60000 && result.next_due_ms > 0 && result.next_due_ms <= 60000);
+    clocks(context);
     IS(oe_process_jpeg(context, jpeg, jpeg_len, &result), OE_NOT_DUE);
     IS(oe_process_jpeg(context, jpeg + 1, jpeg_len - 1, &result), OE_ERR_NOT_JPEG);
     IS(oe_context_save(context, saved, sizeof saved, &needed), OE_OK);
     IS(oe_context_restore(client, saved, &restored), OE_OK);
+    clocks(restored);
     IS(oe_process_jpeg(restored, jpeg, jpeg_len, &result), OE_NOT_DUE);
     oe_context_free(restored);
     oe_context_free(context);

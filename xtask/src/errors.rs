@@ -15,9 +15,12 @@ Every call that can fail returns a number. 0 is success. Above 0 nothing is wron
 verdict. Below 0 something is, and the groups below say who has to act. Numbers are never reused;
 treat one you do not know by its sign, and by `oe_status_is_retryable()`.
 
-`oe_last_error()` adds the HTTP status, the service's own word and a sentence for people.
-\"Retry\" means that the same call may succeed later although nobody changes anything. A loop of
-`oe_context_wait_due()` and `oe_process_jpeg()` already waits as long as each failure asks for.
+`oe_last_error()` adds the HTTP status, the service's own word and a text for people: for a request
+that failed on its way it says in which phase and why (`EMBEDDING.md`, \"What an error says\").
+\"Retry\" means that a loop that takes a new frame each time should go on: nobody has to change
+anything, and a later call with another frame may bring a verdict. It does not mean that the same
+bytes may be sent again. A loop of `oe_context_wait_due()` and `oe_process_jpeg()` already waits as
+long as each failure asks for.
 ";
 
 /// The groups in the order of the table: who acts, and what a host does.

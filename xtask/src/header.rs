@@ -288,17 +288,21 @@ fn enumerator(part: &str) -> Option<(&'static Group, Line)> {
     Some((group, Line::Code(format!("{name} = {value},"), words)))
 }
 
-/// The words of a comment on one line.
+/// The words of a comment, which may be on several lines.
 fn uncommented(comment: &str) -> Option<String> {
     let words = comment.trim().strip_prefix("/** ")?.strip_suffix(" */")?;
-    Some(words.to_owned())
+    let lines = words.lines().map(str::trim);
+    let lines: Vec<_> = lines
+        .map(|line| line.strip_prefix("* ").unwrap_or(line))
+        .collect();
+    Some(lines.join(" "))
 }
 
 /// Puts the words on a member beside it, and adds `OE_X_INIT`, which names every member.
 fn with_structures(text: &str) -> String {
     let mut out = String::new();
     let mut members: Vec<Line> = Vec::new();
-    let mut words = None;
+    let mut comment = String::new();
     let mut inside = false;
     for line in text.lines() {
         match line
@@ -315,9 +319,10 @@ fn with_structures(text: &str) -> String {
             }
             _ if inside && line.ends_with(';') => {
                 let code = line.trim().to_owned();
-                members.push(Line::Code(code, words.take().unwrap_or_default()));
+                let words = uncommented(&std::mem::take(&mut comment));
+                members.push(Line::Code(code, words.unwrap_or_default()));
             }
-            _ if inside => words = uncommented(line),
+            _ if inside => comment += &format!("{line}\n"),
             _ => {
                 inside = line.starts_with("typedef struct") && line.ends_with('{');
                 out += &format!("{line}\n");
@@ -355,6 +360,14 @@ mod tests {
         assert!(wide.is_empty(), "{wide:#?}");
         let program = read("examples-c/minimal.c").unwrap();
         assert!(program.lines().count() <= 25);
+    }
+
+    #[test]
+    fn every_member_has_its_words() {
+        let text = "typedef struct oe_x {\n    /** One. */\n    int a;\n    /** Two\n     * lines. */\n    int b;\n} oe_x;\n";
+        let text = with_structures(text);
+        assert!(text.contains("int a; /**< One. */\n    int b; /**< Two lines. */"));
+        assert!(!header().unwrap().contains("/**<  */"));
     }
 
     #[test]

@@ -43,6 +43,8 @@ const TARGETS: &[&str] = &[
     "mipsel-unknown-linux-gnu",
     "x86_64-unknown-linux-musl",
     "aarch64-unknown-linux-musl",
+    "armv7-unknown-linux-musleabihf",
+    "mipsel-unknown-linux-musl",
     "x86_64-pc-windows-gnu",
     "i686-pc-windows-gnu",
 ];

@@ -14,6 +14,17 @@ const PLACES: &[(&str, &str)] = &[
     ("server/packaging/oe-process-server.8", "\"oe-process "),
 ];
 
+/// Where the project's address stands.
+const ADDRESSES: &[&str] = &[
+    "Cargo.toml",
+    "python/pyproject.toml",
+    "node/package.json",
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+];
+/// Stands for it until the owner has set it: a name that leads nowhere for certain.
+const PLACEHOLDER: &str = "https://example.invalid/";
+
 /// One version everywhere, the generated files current, the binary interface as it was, nothing
 /// uncommitted. The .pc and CMake files and the packages take theirs from Cargo.toml when they are
 /// made.
@@ -40,6 +51,11 @@ pub fn check() -> Result<(), String> {
     }
     if read("CHANGELOG.md")?.contains(&format!("## [{version}] - unreleased")) {
         println!("CHANGELOG.md: {version} is still called unreleased");
+    }
+    for path in ADDRESSES {
+        if read(path)?.contains(PLACEHOLDER) {
+            println!("{path} still has {PLACEHOLDER}, which is the owner's to replace");
+        }
     }
     let mut git = Command::new("git");
     let status = output(

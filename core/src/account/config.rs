@@ -1,13 +1,19 @@
-//! What a client is set up with.
+//! Client configuration.
+
+mod refused;
 
 use std::time::Duration;
 
 use crate::error::{Error, Status, refuse};
 use crate::http::{Proxy, Roots};
 use crate::key::ApiKey;
+use crate::platform::files;
 use crate::platform::log::Log;
 use crate::rules::pacing::check_interval;
 use crate::rules::trust::Trust;
+
+use refused::Refused;
+pub use refused::Setting;
 
 /// Shortest and longest total deadline of one call, in milliseconds.
 pub const TIMEOUT_MS: std::ops::RangeInclusive<u32> = 1_000..=3_600_000;
@@ -45,6 +51,7 @@ pub struct Options {
     pub(crate) product: Option<String>,
     pub(crate) model_file: Option<String>,
     pub(crate) log: Log,
+    refused: Refused,
 }
 
 /// Roots from the trust setting, unless certificates were given; these always win.
@@ -82,11 +89,24 @@ impl Default for Options {
             product: None,
             model_file: None,
             log: Log::default(),
+            refused: Refused::default(),
         }
     }
 }
 
 impl Options {
+    /// Keeps in mind how a setter ended. While the last use of one of these failed, no client is
+    /// made: it would not be set up as the host meant.
+    pub fn note(&mut self, setting: Setting, result: &Result<(), Error>) {
+        self.refused.note(setting, result);
+    }
+
+    /// # Errors
+    /// Of the oldest setting that was refused and not set since.
+    pub(crate) fn check_refused(&self) -> Result<(), Error> {
+        self.refused.check()
+    }
+
     /// The API key; `None` removes it.
     ///
     /// # Errors
@@ -163,16 +183,14 @@ impl Options {
     /// As [`set_ca_pem`](Self::set_ca_pem), from a file that is read now.
     ///
     /// # Errors
-    /// When the file cannot be read or holds no certificate.
+    /// When it is not a regular file of at most 4 MiB, cannot be read or holds no certificate.
     pub fn set_ca_file(&mut self, path: Option<&str>) -> Result<(), Error> {
         let Some(path) = path else {
             return self.set_ca_pem(None);
         };
-        let pem = std::fs::read(path).map_err(|why| {
-            Error::with_text(
-                Status::Argument,
-                format!("the CA file cannot be read: {}", why.kind()),
-            )
+        let pem = files::read(path.as_ref(), files::MAX_CERTIFICATES).map_err(|why| {
+            let text = format!("the CA file cannot be read: {why}");
+            Error::with_text(Status::Argument, text).because_of(why)
         })?;
         self.set_ca_pem(Some(&pem))
     }
@@ -367,6 +385,27 @@ mod tests {
         assert_eq!(options.key.as_ref().unwrap().expose(), "first");
         options.set_api_key(None).unwrap();
         assert!(options.checked_trust().is_err());
+    }
+
+    #[test]
+    fn a_refusal_counts_until_the_same_setter_succeeds() {
+        let mut options = Options::default();
+        options.set_api_key(Some("k")).unwrap();
+        assert!(options.check_refused().is_ok());
+        let wrong = |text| Err(Error::with_text(Status::Argument, text));
+        options.note(Setting::Endpoint, &wrong("no scheme"));
+        options.note(Setting::CaFile, &Err(Error::local(Status::Resources)));
+        options.note(Setting::Endpoint, &wrong("no host"));
+        let error = options.clone().check_refused().unwrap_err();
+        assert_eq!(error.status, Status::Argument, "the oldest of them");
+        let text = "oe_options_set_endpoint was refused: no host";
+        assert_eq!(error.text, text, "with what it was told last");
+        options.note(Setting::CaPem, &Ok(()));
+        options.note(Setting::Endpoint, &Ok(()));
+        let error = options.check_refused().unwrap_err();
+        assert_eq!(error.status, Status::Resources, "not made good by ca_pem");
+        options.note(Setting::CaFile, &Ok(()));
+        assert!(options.check_refused().is_ok());
     }
 
     #[test]

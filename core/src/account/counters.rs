@@ -11,7 +11,8 @@ pub struct Usage {
     pub contexts: u32,
     /// Process calls answered with a verdict.
     pub processed: u64,
-    /// Process calls sent whole whose answer never arrived: billed or not, nobody knows.
+    /// Process calls sent whole whose answer, or verdict, never arrived whole: billed or not,
+    /// nobody knows.
     pub possibly_billed: u64,
     /// Process calls that went out, or tried to, and brought no verdict; includes the above.
     pub failed: u64,

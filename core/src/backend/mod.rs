@@ -9,6 +9,7 @@ pub(crate) mod service;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::cause::Cause;
 use crate::error::{Due, Error, ErrorType, Status, describe};
 use crate::platform::cancel::CancelToken;
 use crate::rules::confidence::Confidence;
@@ -67,17 +68,21 @@ pub(crate) struct CreateError {
     pub(crate) text: Option<&'static str>,
     /// The host that was called.
     pub(crate) host: String,
+    /// Where and why it failed, if it did not get an answer.
+    pub(crate) cause: Option<Cause>,
 }
 
 impl CreateError {
     /// The same for the host; `due` is when the next create may be made.
     pub(crate) fn error(&self, due: Due) -> Error {
+        let cause = self.cause.as_ref();
         let mut error = describe(
             self.status,
             self.http_status,
             self.error_type,
             due,
             &self.host,
+            cause,
         );
         if let Some(better) = self.text {
             better.clone_into(&mut error.text);
@@ -106,11 +111,21 @@ pub(crate) struct Reading {
     pub(crate) traffic: Traffic,
     /// The host that was called; empty beside a verdict, which needs no error text.
     pub(crate) host: String,
+    /// Where and why it failed, if it did not get a whole answer.
+    pub(crate) cause: Option<Cause>,
 }
 
 impl Reading {
     /// For the host, with the status that the session reports; `due` is when the next call may start.
     pub(crate) fn error(&self, status: Status, due: Due) -> Error {
-        describe(status, self.http_status, self.error_type, due, &self.host)
+        let cause = self.cause.as_ref();
+        describe(
+            status,
+            self.http_status,
+            self.error_type,
+            due,
+            &self.host,
+            cause,
+        )
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Backend, CreateError, Creation, Print, Reading, Traffic};
+use crate::error::cause::{Cause, Phase, Why};
 use crate::error::{Error, Failure, Status};
 use crate::key::ApiKey;
 use crate::platform::cancel::CancelToken;
@@ -56,6 +57,7 @@ impl Backend for Service {
         Creation {
             result: result.map_err(|error| CreateError {
                 host: url.origin().host.clone(),
+                cause: exchange.cause.clone(),
                 ..error
             }),
             traffic: traffic(&exchange),
@@ -71,7 +73,7 @@ impl Backend for Service {
         };
         let exchange = match Multipart::new() {
             Some(parts) => self.post(url, &parts.content_type, parts.body(jpeg), cancel),
-            None => Exchange::nothing_sent(Failure::Resources),
+            None => Exchange::nothing_sent(Failure::Resources, Some(no_randomness())),
         };
         let reading = Reading::of(&exchange);
         match reading.verdict {
@@ -96,11 +98,31 @@ impl Backend for Service {
     }
 }
 
+fn no_randomness() -> Cause {
+    Cause {
+        phase: Phase::Send,
+        to_proxy: false,
+        why: Why::new("the system has no random numbers to give"),
+    }
+}
+
 fn traffic(exchange: &Exchange) -> Traffic {
     Traffic {
         sent: exchange.bytes_sent,
         received: exchange.bytes_received,
     }
+}
+
+/// Whether the service may have judged a frame whose verdict was lost on the way: no answer came,
+/// or one that began as a verdict and broke off. A refusal that broke off is a refusal.
+fn is_verdict_lost(exchange: &Exchange) -> bool {
+    let lost = match &exchange.outcome {
+        Err(_) => true,
+        Ok(reply) => {
+            (200..300).contains(&reply.status) && matches!(reply.body, ReplyBody::Broken(..))
+        }
+    };
+    lost && exchange.sent == Sent::All
 }
 
 /// The service's own words in a body, as far as they arrived.
@@ -125,6 +147,7 @@ impl CreateError {
             retry_after: Duration::ZERO,
             text: None,
             host: String::new(),
+            cause: None,
         }
     }
 
@@ -196,8 +219,9 @@ impl Reading {
             sent: exchange.sent,
             reused: exchange.reused,
             answered: exchange.answered,
-            possibly_billed: exchange.sent == Sent::All && exchange.outcome.is_err(),
+            possibly_billed: is_verdict_lost(exchange),
             traffic: traffic(exchange),
+            cause: exchange.cause.clone(),
             ..reading
         }
     }
@@ -216,6 +240,7 @@ impl Reading {
             possibly_billed: false,
             traffic: Traffic::default(),
             host: String::new(),
+            cause: None,
         }
     }
 

@@ -28,8 +28,8 @@ impl Client {
     /// Checks the options together. No network.
     ///
     /// # Errors
-    /// `Argument` without a key, with plain http that was not allowed or with unusable roots;
-    /// `Unsupported` for the embedded backend in a build without it.
+    /// That of a setting that was refused and not set since; `Argument` without a key, with plain
+    /// http that was not allowed or with unusable roots; `Unsupported` for the embedded backend in a build without it.
     pub fn new(options: &Options, world: World) -> Result<Arc<Client>, Error> {
         Client::check(options)?;
         let transport = HttpTransport::new(HttpConfig {
@@ -43,6 +43,7 @@ impl Client {
     }
 
     fn check(options: &Options) -> Result<Trust, Error> {
+        options.check_refused()?;
         if options.backend == BackendKind::Embedded {
             let text = "this build has no embedded engine; use the service backend";
             return Err(Error::with_text(Status::Unsupported, text));

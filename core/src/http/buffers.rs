@@ -1,5 +1,7 @@
 //! The buffers of a connection, as ureq wants them.
 
+use std::io::IoSlice;
+
 use ureq::unversioned::transport::Buffers;
 use zeroize::Zeroize;
 
@@ -109,4 +111,25 @@ impl Buffers for Growing {
     fn can_use_input(&self) -> bool {
         self.begin < self.end && self.progress
     }
+}
+
+/// What comes after the first `done` bytes, `most` bytes of it: so many slices of the array.
+pub(super) fn after(
+    mut done: usize,
+    parts: [&[u8]; 4],
+    mut most: usize,
+) -> ([IoSlice<'_>; 4], usize) {
+    let mut rest = [IoSlice::new(&[]); 4];
+    let mut count = 0;
+    for part in parts {
+        let skipped = done.min(part.len());
+        done -= skipped;
+        let taken = (part.len() - skipped).min(most);
+        most -= taken;
+        if taken > 0 {
+            rest[count] = IoSlice::new(&part[skipped..skipped + taken]);
+            count += 1;
+        }
+    }
+    (rest, count)
 }

@@ -1,6 +1,7 @@
 //! The call in flight on this thread.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,9 +11,11 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use scoped_tls_hkt::scoped_thread_local;
 
+use super::why;
+use crate::error::cause::{Cause, Phase, Why};
 use crate::platform::cancel::CancelToken;
 use crate::rules::trust::Origin;
-use crate::transport::{Exchange, Failure, Reply, Request, Sent};
+use crate::transport::{Exchange, Failure, Reply, ReplyBody, Request, Sent};
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Call>>> = const { RefCell::new(None) };
@@ -29,6 +32,11 @@ static NEXT_ID: AtomicUsize = AtomicUsize::new(1);
 
 /// Stands for a timeout that no clock can hold.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3_600);
+
+/// The most that is taken from the peers of one call, in bytes, with all that carries no answer:
+/// interim answers, a handshake, records of TLS that hold nothing. A head and a body have limits
+/// of their own, far below.
+const MAX_TAKEN: usize = 16 << 20;
 
 /// The socket that a cancel shuts down.
 #[derive(Clone, Default)]
@@ -50,6 +58,7 @@ pub(super) struct Call {
     pub(super) origin: Origin,
     pub(super) connect_timeout: Duration,
     started: Instant,
+    timeout: Duration,
     deadline: Cell<Instant>,
     cancel: CancelToken,
     socket: SocketSlot,
@@ -64,7 +73,12 @@ pub(super) struct Call {
     bytes_sent: Cell<u64>,
     head_len: Cell<u64>,
     bytes_received: Cell<u64>,
+    taken: Cell<usize>,
     failure: Cell<Option<Failure>>,
+    phase: Cell<Phase>,
+    to_proxy: Cell<bool>,
+    /// What went wrong last in this phase.
+    why: RefCell<Option<Why>>,
     status: Cell<Option<u16>>,
 }
 
@@ -77,6 +91,7 @@ impl Call {
             origin: request.url.origin().clone(),
             connect_timeout: request.connect_timeout,
             started,
+            timeout: request.timeout,
             deadline: Cell::new(started + request.timeout.min(FOREVER)),
             cancel: request.cancel.clone(),
             socket: SocketSlot::default(),
@@ -89,7 +104,11 @@ impl Call {
             bytes_sent: Cell::new(0),
             head_len: Cell::new(0),
             bytes_received: Cell::new(0),
+            taken: Cell::new(0),
             failure: Cell::new(None),
+            phase: Cell::new(Phase::Resolve),
+            to_proxy: Cell::new(false),
+            why: RefCell::new(None),
             status: Cell::new(None),
         }
     }
@@ -172,7 +191,72 @@ impl Call {
         self.cut_off.set(true);
     }
 
+    /// So many bytes came from the peer, whatever is in them.
+    ///
+    /// # Errors
+    /// When it was too much: whoever floods a call with what is no answer has none.
+    pub(super) fn takes(&self, n: usize) -> io::Result<()> {
+        let taken = self.taken.get().saturating_add(n);
+        self.taken.set(taken);
+        match taken <= MAX_TAKEN {
+            true => Ok(()),
+            false => Err(io::Error::other("the peer sends without end")),
+        }
+    }
+
+    /// What it does from now on. What went wrong before has been got over.
+    pub(super) fn enters(&self, phase: Phase) {
+        self.phase.set(phase);
+        self.why.replace(None);
+    }
+
+    /// Whether the connection that is being made is one to the proxy.
+    pub(super) fn is_to_proxy(&self, to_proxy: bool) {
+        self.to_proxy.set(to_proxy);
+    }
+
+    /// Remembers what went wrong, in words, and hands the failure on.
+    pub(super) fn blame(&self, (failure, why): (Failure, Why)) -> Failure {
+        self.why.replace(Some(why));
+        failure
+    }
+
+    /// The same of an error of a socket; `otherwise` is what most errors mean there.
+    pub(super) fn blame_io(&self, error: io::Error, otherwise: Failure) -> Failure {
+        self.blame(why::of_io(error, otherwise))
+    }
+
+    /// The same of what was received, unless something else went wrong before.
+    pub(super) fn blame_unless_known(&self, words: &str) -> Failure {
+        self.why.borrow_mut().get_or_insert_with(|| Why::new(words));
+        Failure::Io
+    }
+
+    /// What went wrong last; forgotten here.
+    pub(super) fn take_why(&self) -> Option<Why> {
+        self.why.take()
+    }
+
+    fn cause(&self, failure: Failure) -> Cause {
+        let why = match failure {
+            Failure::Timeout => {
+                let ms = self.timeout.as_millis();
+                Some(Why::new(&format!("the deadline of {ms} ms has passed")))
+            }
+            _ => self.take_why(),
+        };
+        Cause {
+            phase: self.phase.get(),
+            to_proxy: self.to_proxy.get(),
+            why: why.unwrap_or_else(|| Why::new("it failed")),
+        }
+    }
+
+    /// Bytes of an answer arrived.
     pub(super) fn received(&self, n: usize) {
+        if self.phase.get() == Phase::Wait {
+            self.enters(Phase::Receive);
+        }
         self.answered.set(true);
         self.bytes_received
             .set(self.bytes_received.get() + n as u64);
@@ -205,8 +289,18 @@ impl Call {
 
     pub(super) fn finish(&self, outcome: Result<Reply, Failure>) -> Exchange {
         *self.socket.0.lock() = None;
+        let failure = match &outcome {
+            Err(failure) => Some(*failure),
+            Ok(reply) if !(200..300).contains(&reply.status) => None,
+            Ok(reply) => match &reply.body {
+                ReplyBody::Broken(_, failure) => Some(*failure),
+                _ => None,
+            },
+        };
+        let failure = failure.filter(|failure| *failure != Failure::Cancelled);
         let sent = self.sent.get();
         Exchange {
+            cause: failure.map(|failure| self.cause(failure)),
             outcome,
             sent: if self.cut_off.get() {
                 sent.min(Sent::Part)

@@ -6,7 +6,7 @@
 //! connection that broke for one that ended.
 
 use std::fmt;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use rustix::event::PollFlags;
@@ -14,10 +14,13 @@ use rustls::ClientConnection;
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use super::MAX_IDLE_AGE;
-use super::buffers::Growing;
+use super::buffers::{Growing, after};
 use super::call::{Call, current, with_body};
 use super::head::{self, Head};
-use super::socket::{Tcp, classify};
+use super::socket::Tcp;
+use super::tls;
+use super::why::{self, ENDED};
+use crate::error::cause::{self, Why};
 use crate::transport::Failure;
 
 /// Whether the system throws away what was received when a reset arrives. Then an answer has to
@@ -115,7 +118,7 @@ impl Conn {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.wait_to_send(call)?;
                 }
-                Err(error) => return self.give_up_sending(call, &error),
+                Err(error) => return self.give_up_sending(call, error),
             }
         }
         Ok(())
@@ -183,14 +186,14 @@ impl Conn {
                 // Whoever ends the connection now will not answer what is still on its way.
                 Ok(0) => {
                     self.ended = true;
-                    return Err(Failure::Io);
+                    return Err(call.blame((Failure::Io, Why::new(ENDED))));
                 }
                 Ok(_) => self.early = true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => {
                     self.ended = true;
-                    return Err(failure_of(&error));
+                    return Err(call.blame_io(error, Failure::Io));
                 }
             }
         }
@@ -200,20 +203,23 @@ impl Conn {
     }
 
     /// Sending failed. If an answer lies there already, it says why; so does a TLS alert.
-    fn give_up_sending(&mut self, call: &Call, error: &io::Error) -> Result<(), Failure> {
+    fn give_up_sending(&mut self, call: &Call, error: io::Error) -> Result<(), Failure> {
         self.spent = true;
         if call.is_stale() {
             return Err(Failure::Io);
         }
-        let mut failure = failure_of(error);
+        let mut failure = call.blame_io(error, Failure::Io);
         while self.listens(call) {
+            call.remaining()?;
             match self.fill(call) {
                 Ok(0) => self.ended = true,
                 Ok(_) => self.early = true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.ended = true;
-                    if failure_of(&error) == Failure::Tls {
-                        failure = Failure::Tls;
+                    let (other, why) = why::of_io(error, Failure::Io);
+                    if other == Failure::Tls {
+                        failure = call.blame((other, why));
                     }
                 }
             }
@@ -225,14 +231,20 @@ impl Conn {
         Ok(())
     }
 
-    /// Reads once into the input buffer. Zero is the clean end of the connection.
+    /// Reads once into the input buffer. Zero is the clean end of the connection; `Interrupted`
+    /// says that what came holds nothing yet, so that whoever loops looks at the deadline.
     fn fill(&mut self, call: &Call) -> io::Result<usize> {
         let n = match &mut self.tls {
             None => {
                 let space = self.buffers.input_append_buf();
-                self.tcp.read(space)?
+                let n = self.tcp.read(space)?;
+                call.takes(n)?;
+                n
             }
-            Some(tls) => read_tls(tls, &mut self.tcp, self.buffers.input_append_buf())?,
+            Some(tls) => {
+                let space = self.buffers.input_append_buf();
+                tls::read(tls, &mut self.tcp, space, call)?
+            }
         };
         self.buffers.input_appended(n);
         if n > 0 {
@@ -277,52 +289,6 @@ fn check_is_alive(call: &Call, tcp: &Tcp) -> io::Result<()> {
     }
 }
 
-/// What comes after the first `done` bytes, `most` bytes of it: so many slices of the array.
-pub(super) fn after(
-    mut done: usize,
-    parts: [&[u8]; 4],
-    mut most: usize,
-) -> ([IoSlice<'_>; 4], usize) {
-    let mut rest = [IoSlice::new(&[]); 4];
-    let mut count = 0;
-    for part in parts {
-        let skipped = done.min(part.len());
-        done -= skipped;
-        let taken = (part.len() - skipped).min(most);
-        most -= taken;
-        if taken > 0 {
-            rest[count] = IoSlice::new(&part[skipped..skipped + taken]);
-            count += 1;
-        }
-    }
-    (rest, count)
-}
-
-/// Decrypts once. Zero is a `close_notify`; an end without one is an error.
-fn read_tls(tls: &mut ClientConnection, tcp: &mut Tcp, space: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match tls.reader().read(space) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            other => return other,
-        }
-        tls.read_tls(tcp)?;
-        let processed = tls.process_new_packets();
-        if tls.wants_write() {
-            // Key updates and alerts; they can wait for the next send.
-            drop(tls.write_tls(tcp));
-        }
-        processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    }
-}
-
-/// What an error of an established connection means.
-pub(super) fn failure_of(error: &io::Error) -> Failure {
-    let tls = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    tls.map_or_else(|| classify(error, Failure::Io), super::roots::classify)
-}
-
 impl Transport for Conn {
     fn buffers(&mut self) -> &mut dyn Buffers {
         &mut self.buffers
@@ -365,7 +331,10 @@ impl Transport for Conn {
             }
             self.last_active = Instant::now();
             match self.fill(&call) {
-                Ok(0) => self.ended = true,
+                Ok(0) => {
+                    self.ended = true;
+                    call.blame((Failure::Io, Why::new(ENDED)));
+                }
                 // Nothing but interim answers: not progress in ureq's sense.
                 Ok(_) if self.buffers.input().is_empty() => {}
                 Ok(_) => return Ok(true),
@@ -373,7 +342,10 @@ impl Transport for Conn {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.wait_to_read(&call)?;
                 }
-                Err(error) => return Err(self.lose(&call, failure_of(&error))),
+                Err(error) => {
+                    let failure = call.blame_io(error, Failure::Io);
+                    return Err(self.lose(&call, failure));
+                }
             }
         }
     }
@@ -393,6 +365,7 @@ impl Transport for Conn {
 
 impl Conn {
     fn transmit(&mut self, call: &Call) -> Result<(), ureq::Error> {
+        call.enters(cause::Phase::Send);
         self.last_active = Instant::now();
         self.just_sent = true;
         self.sent = true;
@@ -402,6 +375,13 @@ impl Conn {
         if sent.is_err() || self.refused {
             self.spent = true;
             call.cut_off();
+        }
+        if sent.is_ok() {
+            let answered = self.early || call.status_seen().is_some();
+            call.enters(match answered {
+                true => cause::Phase::Receive,
+                false => cause::Phase::Wait,
+            });
         }
         sent.map_err(|failure| match call.is_stale() {
             // Nothing has left: another connection will do.

@@ -16,9 +16,11 @@ use super::call::{Call, current};
 use super::conn::Conn;
 use super::proxy::Proxy;
 use super::resolve::Resolver;
-use super::socket::{Tcp, classify};
-use super::{HttpConfig, roots};
+use super::socket::Tcp;
+use super::why::ENDED;
+use super::{HttpConfig, roots, why};
 use crate::error::Error;
+use crate::error::cause::{Phase, Why};
 use crate::platform::log::Log;
 use crate::rules::trust::Origin;
 use crate::transport::Failure;
@@ -63,13 +65,18 @@ impl SocketConnector {
         let origin = &call.origin;
         let start = Instant::now();
         let proxy = self.proxy.as_ref().filter(|proxy| proxy.applies_to(origin));
+        call.is_to_proxy(proxy.is_some());
         let mut tcp = match proxy {
             None => self.dial(&origin.host, origin.port, call)?,
             Some(proxy) => self
                 .dial(proxy.host(), proxy.port(), call)
-                .and_then(|tcp| proxy.tunnel(tcp, origin, &self.user_agent, call))
+                .and_then(|tcp| {
+                    call.enters(Phase::Proxy);
+                    proxy.tunnel(tcp, origin, &self.user_agent, call)
+                })
                 .map_err(of_proxy)?,
         };
+        call.is_to_proxy(false);
         let tls = if origin.https {
             Some(self.handshake(&mut tcp, origin, call)?)
         } else {
@@ -92,10 +99,14 @@ impl SocketConnector {
     /// Tries a host's addresses in turn, each with its fair share of what is left of the connect
     /// timeout.
     fn dial(&self, host: &str, port: u16, call: &Call) -> Result<Tcp, Failure> {
+        call.enters(Phase::Resolve);
         let addresses = self.resolver.lookup(host, port, call)?;
+        call.enters(Phase::Connect);
+        let mut before = None;
         let start = Instant::now();
         let mut last = Failure::Connect;
         for (n, address) in addresses.iter().enumerate() {
+            call.remaining()?;
             let left = call.connect_timeout.saturating_sub(start.elapsed());
             let share = left / u32::try_from(addresses.len() - n).unwrap_or(u32::MAX);
             match Tcp::connect(*address, call, share.max(Duration::from_millis(1))) {
@@ -104,13 +115,17 @@ impl SocketConnector {
                     return Ok(tcp);
                 }
                 Err(failure @ (Failure::Cancelled | Failure::Timeout)) => return Err(failure),
-                Err(failure) => last = failure,
+                Err(failure) => {
+                    last = failure;
+                    before = call.take_why().map(|why| why.after(before.take()));
+                }
             }
         }
         if last == Failure::Connect {
             self.resolver.distrust(host, port);
         }
-        Err(last)
+        let why = before.unwrap_or_else(|| Why::new("no address"));
+        Err(call.blame((last, why)))
     }
 
     fn handshake(
@@ -119,12 +134,17 @@ impl SocketConnector {
         origin: &Origin,
         call: &Call,
     ) -> Result<Box<ClientConnection>, Failure> {
+        call.enters(Phase::Tls);
         let name = origin.host.trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(name).map_err(|_| Failure::Tls)?;
+        let name = ServerName::try_from(name).map_err(|_| {
+            let words = "the host's name is none that TLS knows";
+            call.blame((Failure::Tls, Why::new(words)))
+        })?;
         let mut tls = ClientConnection::new(Arc::clone(&self.tls), name)
-            .map_err(|error| roots::classify(&error))?;
+            .map_err(|error| call.blame(why::of_tls(error)))?;
         tls.set_buffer_limit(None);
         while tls.is_handshaking() || tls.wants_write() {
+            call.remaining()?;
             self.step(&mut tls, tcp, call)?;
         }
         Ok(Box::new(tls))
@@ -140,8 +160,13 @@ impl SocketConnector {
             tls.read_tls(tcp)
         };
         match done {
-            Ok(0) => Err(Failure::Io),
-            Ok(_) => process(tls, tcp),
+            Ok(0) => Err(call.blame((Failure::Io, Why::new(ENDED)))),
+            Ok(_) if writes => process(tls, tcp, call),
+            Ok(n) => {
+                let taken = call.takes(n);
+                taken.map_err(|error| call.blame_io(error, Failure::Tls))?;
+                process(tls, tcp, call)
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 let interest = if writes {
                     PollFlags::OUT
@@ -154,21 +179,21 @@ impl SocketConnector {
             Err(error) => {
                 // The alert that explains why sending failed may lie there unread.
                 if writes && tls.read_tls(tcp).is_ok_and(|n| n > 0) {
-                    process(tls, tcp)?;
+                    process(tls, tcp, call)?;
                 }
-                Err(classify(&error, Failure::Io))
+                Err(call.blame_io(error, Failure::Io))
             }
         }
     }
 }
 
-fn process(tls: &mut ClientConnection, tcp: &mut Tcp) -> Result<(), Failure> {
+fn process(tls: &mut ClientConnection, tcp: &mut Tcp, call: &Call) -> Result<(), Failure> {
     match tls.process_new_packets() {
         Ok(_) => Ok(()),
         Err(error) => {
             // The alert that tells the peer why.
             drop(tls.write_tls(tcp));
-            Err(roots::classify(&error))
+            Err(call.blame(why::of_tls(error)))
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the first bytes of an answer say, before ureq reads them.
 
+use std::mem::MaybeUninit;
+
 /// As much as can be known of an answer's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Head {
@@ -25,9 +27,12 @@ pub(super) fn look(input: &[u8]) -> Head {
 
 /// The status, and how long the head is if it is complete; `None` when it is not HTTP.
 fn parse(input: &[u8]) -> Option<(u16, Option<usize>)> {
-    let mut headers = [httparse::EMPTY_HEADER; 128];
-    let mut response = httparse::Response::new(&mut headers);
-    let len = match response.parse(input).ok()? {
+    let mut response = httparse::Response::new(&mut []);
+    // Room that is not filled with empty headers first.
+    let mut headers = [const { MaybeUninit::uninit() }; 128];
+    let config = httparse::ParserConfig::default();
+    let parsed = config.parse_response_with_uninit_headers(&mut response, input, &mut headers);
+    let len = match parsed.ok()? {
         httparse::Status::Complete(len) => Some(len),
         httparse::Status::Partial => None,
     };

@@ -10,10 +10,13 @@ mod call;
 mod conn;
 mod connect;
 mod head;
+mod no_proxy;
 mod proxy;
 mod resolve;
 mod roots;
 mod socket;
+mod tls;
+mod why;
 
 use std::io::Read;
 use std::rc::Rc;
@@ -22,14 +25,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ureq::config::AutoHeaderValue;
-use ureq::http::{HeaderValue, Response, header};
+use ureq::http::{HeaderName, HeaderValue, Response, header};
 use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::error::cause::Why;
 use crate::key::ApiKey;
 use crate::platform::clock::Spawn;
-use crate::platform::log::Log;
+use crate::platform::log::{Level, Log};
 use crate::transport::{Exchange, Failure, MAX_REPLY_BODY, Reply, ReplyBody, Request, Transport};
 
 use call::Call;
@@ -105,7 +109,10 @@ impl HttpTransport {
         let outcome = loop {
             call.remaining()?;
             let mut body = Promise(request.body_len());
-            let message = message(request, &mut body).ok_or(Failure::Io)?;
+            let message = message(request, &mut body).ok_or_else(|| {
+                let words = "the URL reads differently than where it was checked";
+                call.blame((Failure::Io, Why::new(words)))
+            })?;
             let outcome = call::send_from(request.body, || self.agent.run(message));
             // Closed while it idled, noticed before anything was sent: that connection is gone.
             if outcome.is_ok() || !call.begin_again() {
@@ -118,8 +125,11 @@ impl HttpTransport {
                 let failure = match (call.failure(), &error) {
                     (Some(failure), _) => failure,
                     // Not broken: refused by us.
-                    (None, ureq::Error::LargeResponseHeader(..)) => return Err(Failure::Io),
-                    (None, _) => Failure::Io,
+                    (None, ureq::Error::LargeResponseHeader(..)) => {
+                        let why = Why::new("the head of the answer is longer than 64 KiB");
+                        return Err(call.blame((Failure::Io, why)));
+                    }
+                    (None, _) => call.blame_unless_known("the answer is not HTTP"),
                 };
                 // The connection broke inside the header block of an answer whose status is known.
                 match call.status_seen() {
@@ -133,6 +143,25 @@ impl HttpTransport {
     }
 }
 
+impl HttpTransport {
+    /// Writes one exchange down.
+    fn tell(&self, request: &Request<'_>, call: &Call, exchange: &Exchange) {
+        self.log.debug(format_args!(
+            "{}: {} in {} ms, {} bytes out, {} in{}",
+            request.url.origin().host,
+            outcome_of(exchange),
+            call.elapsed().as_millis(),
+            exchange.bytes_sent,
+            exchange.bytes_received,
+            if exchange.reused {
+                ", kept connection"
+            } else {
+                ""
+            },
+        ));
+    }
+}
+
 impl Transport for HttpTransport {
     fn exchange(&self, request: &Request<'_>) -> Exchange {
         let call = Rc::new(Call::new(request));
@@ -143,22 +172,9 @@ impl Transport for HttpTransport {
         drop(hook);
         drop(entered);
         let exchange = call.finish(outcome);
-        self.log.debug(format_args!(
-            "{}: {} in {} ms, {} bytes out, {} in{}",
-            request.url.origin().host,
-            match &exchange.outcome {
-                Ok(reply) => format!("HTTP {}", reply.status),
-                Err(failure) => format!("{failure:?}"),
-            },
-            call.elapsed().as_millis(),
-            exchange.bytes_sent,
-            exchange.bytes_received,
-            if exchange.reused {
-                ", kept connection"
-            } else {
-                ""
-            },
-        ));
+        if self.log.wants(Level::Debug) {
+            self.tell(request, &call, &exchange);
+        }
         exchange
     }
 }
@@ -166,6 +182,18 @@ impl Transport for HttpTransport {
 impl std::fmt::Debug for HttpTransport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("HttpTransport")
+    }
+}
+
+/// For the log.
+fn outcome_of(exchange: &Exchange) -> String {
+    let outcome = match &exchange.outcome {
+        Ok(reply) => format!("HTTP {}", reply.status),
+        Err(failure) => format!("{failure:?}"),
+    };
+    match &exchange.cause {
+        Some(cause) => format!("{outcome} ({cause})"),
+        None => outcome,
     }
 }
 
@@ -193,10 +221,13 @@ fn message<'a>(
         .header(header::CONTENT_TYPE, request.content_type)
         .header(header::CONTENT_LENGTH, request.body_len());
     if let Some(key) = request.key {
-        builder = builder.header("X-API-Key", key_header(key)?);
+        builder = builder.header(&KEY, key_header(key)?);
     }
     builder.body(SendBody::from_reader(body)).ok()
 }
+
+/// The header of the key, as HTTP compares names.
+static KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The key as a header value whose memory is overwritten when the request is gone.
 fn key_header(key: &ApiKey) -> Option<HeaderValue> {
@@ -234,12 +265,16 @@ fn read(mut response: Response<Body>, call: &Rc<Call>) -> Reply {
     }
     let headers = response.headers();
     let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-    let retry_after = headers
+    let retry_after: Vec<String> = headers
         .get_all(header::RETRY_AFTER)
         .iter()
         .filter_map(text)
         .collect();
-    let date = headers.get(header::DATE).and_then(text);
+    // Only what `Retry-After` says is measured by it.
+    let date = match retry_after.is_empty() {
+        true => None,
+        false => headers.get(header::DATE).and_then(text),
+    };
     let encoded = headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
@@ -270,7 +305,12 @@ fn read_body(body: &mut Body, call: &Rc<Call>) -> ReplyBody {
                 return ReplyBody::TooLong(bytes);
             }
             Ok(n) => bytes.extend_from_slice(&chunk[..n]),
-            Err(_) => return ReplyBody::Broken(bytes, call.failure().unwrap_or(Failure::Io)),
+            Err(_) => {
+                let failure = call.failure();
+                let failure = failure
+                    .unwrap_or_else(|| call.blame_unless_known("the body is not as HTTP has it"));
+                return ReplyBody::Broken(bytes, failure);
+            }
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::{Read, Write};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -13,12 +12,16 @@ use zeroize::Zeroizing;
 
 use super::call::Call;
 use super::head::{self, Head};
-use super::socket::{Tcp, classify};
+use super::no_proxy::{self, Exception};
+use super::socket::Tcp;
+use super::why::ENDED;
+use crate::error::cause::Why;
 use crate::error::{Error, Status};
 use crate::rules::trust::{Origin, Trust};
 use crate::transport::Failure;
 
-/// The longest answer of a proxy that is read, in bytes.
+/// The most that is read of what a proxy answers, in bytes: all its interim answers together and
+/// the final one's head.
 const MAX_ANSWER: usize = 16 * 1024;
 
 /// An HTTP proxy that is asked to CONNECT. `Debug` shows host and port alone.
@@ -34,57 +37,6 @@ struct Inner {
     exceptions: Vec<Exception>,
 }
 
-/// One entry of `NO_PROXY`.
-#[derive(Debug, PartialEq, Eq)]
-struct Exception {
-    /// Without a leading dot; `*` is every host.
-    host: String,
-    port: Option<u16>,
-}
-
-impl Exception {
-    fn parse(text: &str) -> Option<Exception> {
-        let text = text
-            .trim()
-            .trim_start_matches("*.")
-            .trim_start_matches('.')
-            .to_ascii_lowercase();
-        if text.is_empty() {
-            return None;
-        }
-        let port = text
-            .rsplit_once(':')
-            .filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
-        match port.map(|(host, port)| (host, port.parse())) {
-            Some((host, Ok(port))) => Some(Exception {
-                host: host.to_owned(),
-                port: Some(port),
-            }),
-            _ => Some(Exception {
-                host: text,
-                port: None,
-            }),
-        }
-    }
-
-    fn covers(&self, origin: &Origin) -> bool {
-        if self.port.is_some_and(|port| port != origin.port) {
-            return false;
-        }
-        let bare = |host: &str| host.trim_matches(['[', ']']).to_owned();
-        if self.host == "*" || self.host == origin.host {
-            return true;
-        }
-        if let Ok(address) = bare(&origin.host).parse::<IpAddr>() {
-            return bare(&self.host).parse() == Ok(address);
-        }
-        origin
-            .host
-            .strip_suffix(&self.host)
-            .is_some_and(|rest| rest.ends_with('.'))
-    }
-}
-
 impl Proxy {
     /// From `http://[user:password@]host:port`.
     ///
@@ -95,7 +47,9 @@ impl Proxy {
     }
 
     /// From `HTTPS_PROXY`/`https_proxy` and `NO_PROXY`/`no_proxy` as they are now; `None` when unset.
-    /// The lower-case names win, as with curl.
+    /// The lower-case names win, as with curl. An entry of `NO_PROXY` is `*`, a host with all below
+    /// it, an address or a range of addresses such as `10.0.0.0/8`, each but the range with a port
+    /// or without.
     ///
     /// # Errors
     /// `OE_ERR_ARGUMENT` when set to something that is no proxy URL.
@@ -111,10 +65,7 @@ impl Proxy {
             return Ok(None);
         };
         let exceptions = read("no_proxy", "NO_PROXY").unwrap_or_default();
-        let exceptions = exceptions
-            .split([',', ' '])
-            .filter_map(Exception::parse)
-            .collect();
+        let exceptions = no_proxy::parse(&exceptions);
         let url = if url.contains("://") {
             url
         } else {
@@ -128,7 +79,10 @@ impl Proxy {
             let text = "the proxy is not http://[user:password@]host:port";
             Error::with_text(Status::Argument, text)
         };
-        let rest = url.strip_prefix("http://").ok_or_else(refuse)?;
+        let (scheme, rest) = url.split_once("://").ok_or_else(refuse)?;
+        if !scheme.eq_ignore_ascii_case("http") {
+            return Err(refuse());
+        }
         let (credentials, host) = match rest.rsplit_once('@') {
             Some((credentials, host)) => (Some(credentials), host),
             None => (None, rest),
@@ -180,9 +134,10 @@ impl Proxy {
         let request = Zeroizing::new([&plain, name, value, end, "\r\n"].concat());
         let mut rest = request.as_bytes();
         while !rest.is_empty() {
+            call.remaining()?;
             match tcp.write(rest) {
                 Ok(n) => rest = &rest[n..],
-                Err(error) => retry(&tcp, call, &error, PollFlags::OUT)?,
+                Err(error) => retry(&tcp, call, error, PollFlags::OUT)?,
             }
         }
         self.read_answer(&mut tcp, call)?;
@@ -191,32 +146,43 @@ impl Proxy {
 
     /// Reads byte by byte past the answer's head: what follows belongs to the service.
     fn read_answer(&self, tcp: &mut Tcp, call: &Call) -> Result<(), Failure> {
+        let refuse = |words: &str| Err(call.blame((Failure::Proxy, Why::new(words))));
         let mut answer = Vec::new();
         let mut byte = [0];
-        while answer.len() < MAX_ANSWER {
+        let mut taken = 0;
+        while taken < MAX_ANSWER {
+            // Also while there is always something to read.
+            call.remaining()?;
             match tcp.read(&mut byte) {
-                Ok(0) => return Err(Failure::Proxy),
+                Ok(0) => return refuse(ENDED),
                 Ok(_) => answer.push(byte[0]),
-                Err(error) => retry(tcp, call, &error, PollFlags::IN)?,
+                Err(error) => {
+                    retry(tcp, call, error, PollFlags::IN)?;
+                    continue;
+                }
             }
+            taken += 1;
             if !answer.ends_with(b"\n\r\n") && !answer.ends_with(b"\n\n") {
                 continue;
             }
             match head::look(&answer) {
                 Head::Whole(status, _) if head::is_interim(status) => answer.clear(),
                 Head::Whole(200..=299, _) => return Ok(()),
-                _ => return Err(Failure::Proxy),
+                Head::Whole(status, _) | Head::Begun(status) => {
+                    return refuse(&format!("it answered HTTP {status}"));
+                }
+                Head::Unknown => return refuse("its answer is not HTTP"),
             }
         }
-        Err(Failure::Proxy)
+        refuse("its answer has no end")
     }
 }
 
-fn retry(tcp: &Tcp, call: &Call, error: &std::io::Error, on: PollFlags) -> Result<(), Failure> {
+fn retry(tcp: &Tcp, call: &Call, error: std::io::Error, on: PollFlags) -> Result<(), Failure> {
     match error.kind() {
         std::io::ErrorKind::WouldBlock => tcp.wait(call, on).map(drop),
         std::io::ErrorKind::Interrupted => Ok(()),
-        _ => Err(classify(error, Failure::Proxy)),
+        _ => Err(call.blame_io(error, Failure::Proxy)),
     }
 }
 
@@ -244,10 +210,6 @@ impl fmt::Debug for Proxy {
 mod tests {
     use super::*;
 
-    fn origin(url: &str) -> Origin {
-        Trust::endpoint(url).unwrap().create_url().origin().clone()
-    }
-
     #[test]
     fn proxies_are_http_with_a_host() {
         let proxy = Proxy::parse("http://us%40er:p%3Aw@proxy.local:3128").unwrap();
@@ -259,10 +221,16 @@ mod tests {
         );
         assert_eq!(format!("{proxy:?}"), "Proxy(proxy.local:3128)");
         assert_eq!(Proxy::parse("http://proxy").unwrap().port(), 80);
+        for same in ["HTTP://Proxy.Local:3128", "hTTp://us:er@PROXY.local:3128/"] {
+            let proxy = Proxy::parse(same).unwrap();
+            assert_eq!(format!("{proxy:?}"), "Proxy(proxy.local:3128)");
+        }
         for bad in [
             "",
             "proxy:1",
             "https://p:1",
+            "HTTPS://p:1",
+            "://p:1",
             "socks5://p:1",
             "http://",
             "http://p:1/x",
@@ -274,26 +242,5 @@ mod tests {
                 "{bad}"
             );
         }
-    }
-
-    #[test]
-    fn up_14_exceptions_match_at_label_borders() {
-        let covers = |entry: &str, url: &str| Exception::parse(entry).unwrap().covers(&origin(url));
-        assert!(covers("octoeverywhere.com", "https://a.octoeverywhere.com"));
-        assert!(covers(
-            ".octoeverywhere.com",
-            "https://a.octoeverywhere.com"
-        ));
-        assert!(covers("*.octoeverywhere.com", "https://octoeverywhere.com"));
-        assert!(!covers("everywhere.com", "https://octoeverywhere.com"));
-        assert!(covers("*", "https://x.y"));
-        assert!(covers("x.y:443", "https://x.y"));
-        assert!(!covers("x.y:80", "https://x.y"));
-        assert!(covers("127.0.0.1", "http://127.0.0.1:99"));
-        assert!(covers("::1", "http://[::1]:99"));
-        assert!(covers("0:0:0:0:0:0:0:1", "http://[::1]:99"));
-        assert!(!covers("10.0.0.1", "http://127.0.0.1"));
-        assert!(!covers("0.0.1", "http://127.0.0.1"), "addresses are exact");
-        assert_eq!(Exception::parse(" "), None);
     }
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::call::Call;
+use crate::error::cause::Why;
 use crate::platform::clock::Spawn;
 use crate::transport::Failure;
 
@@ -26,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SLICE: Duration = Duration::from_millis(250);
 /// Names remembered: a service, its fallback, a proxy, and some more.
 const MAX_NAMES: usize = 8;
+/// Addresses of a name that are tried.
+const MAX_ADDRESSES: usize = 32;
 const THREAD: &str = "oe-resolve";
 
 type Lookup = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
@@ -39,9 +42,24 @@ struct Entry {
     /// None of the addresses could be reached: they are asked for again, and used if nothing
     /// better comes.
     distrusted: bool,
-    /// The number of its last look-up that ended, and whether that failed.
+    /// The number of its last look-up that ended, and why that failed.
     ended: u64,
-    failed: bool,
+    failed: Option<Arc<io::Error>>,
+}
+
+impl Entry {
+    /// A look-up brought these. The address that worked stays the first.
+    fn learn(&mut self, found: Vec<SocketAddr>) {
+        let preferred = self.addresses.first().copied();
+        let known = |address: &SocketAddr| Some(*address) == preferred;
+        self.failed = None;
+        self.addresses = found;
+        self.good_at = Some(Instant::now());
+        self.distrusted = false;
+        if let Some(at) = self.addresses.iter().position(known) {
+            self.addresses[..=at].rotate_right(1);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -132,16 +150,21 @@ impl Resolver {
                 return Ok(addresses);
             }
             let entry = state.entry(&name);
-            if entry.ended > before && entry.failed {
-                return state.usable(&name).ok_or(Failure::Dns);
+            if entry.ended > before
+                && let Some(error) = &entry.failed
+            {
+                let why = Why::new(&error.to_string()).under(Arc::clone(error) as _);
+                let usable = state.usable(&name);
+                return usable.ok_or_else(|| call.blame((Failure::Dns, why)));
             }
             let rest = call.remaining()?;
             let Some(since) = state.running else {
                 state.running = Some(Instant::now());
                 // Unlocked, because a job that cannot be started ends like any other.
                 let started = MutexGuard::unlocked(&mut state, || self.start(&name));
-                if let Err(failure) = started {
-                    return state.usable(&name).ok_or(failure);
+                if let Err(error) = started {
+                    let usable = state.usable(&name);
+                    return usable.ok_or_else(|| call.blame_io(error, Failure::Resources));
                 }
                 continue;
             };
@@ -154,14 +177,13 @@ impl Resolver {
         }
     }
 
-    fn start(&self, name: &Name) -> Result<(), Failure> {
+    fn start(&self, name: &Name) -> io::Result<()> {
         let job = Job {
             shared: Arc::clone(&self.shared),
             name: name.clone(),
-            found: Vec::new(),
+            found: Err(io::Error::other("the look-up did not end as it should")),
         };
-        let spawned = self.spawn.spawn(THREAD, Box::new(move || job.run()));
-        spawned.map_err(|_| Failure::Resources)
+        self.spawn.spawn(THREAD, Box::new(move || job.run()))
     }
 
     /// This address just worked: it is tried first next time.
@@ -190,12 +212,19 @@ impl Resolver {
 struct Job {
     shared: Arc<Shared>,
     name: Name,
-    found: Vec<SocketAddr>,
+    found: io::Result<Vec<SocketAddr>>,
 }
 
 impl Job {
     fn run(mut self) {
-        self.found = (self.shared.lookup)(&self.name.0, self.name.1).unwrap_or_default();
+        let found = (self.shared.lookup)(&self.name.0, self.name.1);
+        self.found = found.and_then(|mut found| {
+            found.truncate(MAX_ADDRESSES);
+            match found.is_empty() {
+                true => Err(io::Error::other("the name has no address")),
+                false => Ok(found),
+            }
+        });
     }
 }
 
@@ -207,16 +236,9 @@ impl Drop for Job {
         let number = state.ended;
         let entry = state.entry(&self.name);
         entry.ended = number;
-        entry.failed = self.found.is_empty();
-        if !entry.failed {
-            let preferred = entry.addresses.first().copied();
-            let known = |address: &SocketAddr| Some(*address) == preferred;
-            entry.addresses = std::mem::take(&mut self.found);
-            entry.good_at = Some(Instant::now());
-            entry.distrusted = false;
-            if let Some(at) = entry.addresses.iter().position(known) {
-                entry.addresses[..=at].rotate_right(1);
-            }
+        match std::mem::replace(&mut self.found, Ok(Vec::new())) {
+            Err(error) => entry.failed = Some(Arc::new(error)),
+            Ok(found) => entry.learn(found),
         }
         drop(state);
         self.shared.ended.notify_all();

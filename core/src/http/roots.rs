@@ -1,13 +1,14 @@
-//! Whom to trust, and what a TLS error means.
+//! Whom to trust.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::{Error, Status};
-use crate::transport::Failure;
+use crate::platform::files::{self, MAX_CERTIFICATES, Unread};
 
 /// The certificates a service's certificate must lead to.
 #[derive(Clone, Debug, Default)]
@@ -20,11 +21,15 @@ pub enum Roots {
 }
 
 impl Roots {
-    /// The system's store, read now.
+    /// The system's store, or the one that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, read now.
     ///
     /// # Errors
-    /// `OE_ERR_ARGUMENT` when there is none or it holds no usable certificate.
+    /// `OE_ERR_ARGUMENT` when there is none, it holds no usable certificate or is longer than 4 MiB.
     pub fn system() -> Result<Roots, Error> {
+        check_named_store().map_err(|why| {
+            let text = format!("SSL_CERT_FILE or SSL_CERT_DIR cannot be used: {why}");
+            Error::with_text(Status::Argument, text).because_of(why)
+        })?;
         let found = rustls_native_certs::load_native_certs();
         let mut store = RootCertStore::empty();
         // Old stores hold certificates that no parser takes; the rest is what counts.
@@ -77,6 +82,32 @@ impl Roots {
     }
 }
 
+/// What the environment names is read whole by [`rustls_native_certs`], however long it is: looked
+/// at before. What is not there at all, it passes over by itself.
+fn check_named_store() -> Result<(), Unread> {
+    let check = |path: &Path, so_far: u64| match files::length(path, MAX_CERTIFICATES - so_far) {
+        Ok(len) => Ok(so_far + len),
+        Err(Unread::Failed(_)) => Ok(so_far),
+        Err(Unread::TooLong(_)) => Err(Unread::TooLong(MAX_CERTIFICATES)),
+        Err(other) => Err(other),
+    };
+    let mut total = 0;
+    if let Some(file) = std::env::var_os("SSL_CERT_FILE") {
+        total = check(file.as_ref(), total)?;
+    }
+    let folders = std::env::var_os("SSL_CERT_DIR").unwrap_or_default();
+    for folder in std::env::split_paths(&folders) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            total = match check(&entry.path(), total) {
+                // Not read there.
+                Err(Unread::NoFile) => total,
+                checked => checked?,
+            };
+        }
+    }
+    Ok(())
+}
+
 /// One configuration per transport, kept, so that sessions resume. The provider is passed
 /// explicitly: a library must not depend on, or set, a default of the process.
 pub(super) fn client_config(roots: &Roots) -> Result<Arc<ClientConfig>, Error> {
@@ -89,15 +120,4 @@ pub(super) fn client_config(roots: &Roots) -> Result<Arc<ClientConfig>, Error> {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
-}
-
-/// What a TLS error means. "Not yet valid" is most often a device whose clock has not been set.
-pub(super) fn classify(error: &rustls::Error) -> Failure {
-    match error {
-        rustls::Error::InvalidCertificate(
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
-        )
-        | rustls::Error::FailedToGetCurrentTime => Failure::Clock,
-        _ => Failure::Tls,
-    }
 }

@@ -5,10 +5,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::call::Call;
+use crate::error::cause::Why;
 use crate::transport::Failure;
 
 /// How long a wait goes on before deadline and cancel are looked at again. A cancel shuts the
@@ -21,22 +22,6 @@ const SLICE: Duration = Duration::from_millis(250);
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(not(all(unix, not(target_vendor = "apple"))))]
 const NO_SIGNAL: i32 = 0;
-
-/// The system's ways of saying that it has no socket or no memory to give.
-#[cfg(unix)]
-const SHORT: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS];
-/// WSAEMFILE and WSAENOBUFS.
-#[cfg(not(unix))]
-const SHORT: [i32; 2] = [10_024, 10_055];
-
-/// What failing to make or use a socket means.
-pub(super) fn classify(error: &io::Error, otherwise: Failure) -> Failure {
-    match error.raw_os_error() {
-        Some(code) if SHORT.contains(&code) => Failure::Resources,
-        _ if error.kind() == io::ErrorKind::OutOfMemory => Failure::Resources,
-        _ => otherwise,
-    }
-}
 
 /// A connected socket.
 #[derive(Clone)]
@@ -51,7 +36,7 @@ impl Tcp {
         call: &Call,
         limit: Duration,
     ) -> Result<Tcp, Failure> {
-        let failed = |error: io::Error| classify(&error, Failure::Connect);
+        let failed = |error: io::Error| call.blame_io(error, Failure::Connect);
         let socket = Socket::new(
             Domain::for_address(address),
             Type::STREAM,
@@ -73,7 +58,10 @@ impl Tcp {
         if pending {
             tcp.wait_until(call, PollFlags::OUT, Some(limit))
                 .map_err(|failure| match failure {
-                    Failure::Timeout => call.remaining().err().unwrap_or(Failure::Connect),
+                    Failure::Timeout => call.remaining().err().unwrap_or_else(|| {
+                        let words = format!("no answer within {} ms", limit.as_millis());
+                        call.blame((Failure::Connect, Why::new(&words)))
+                    }),
                     other => other,
                 })?;
             // A cancel ends the attempt with or without an error of the socket.
@@ -105,20 +93,18 @@ impl Tcp {
                     return Err(Failure::Timeout);
                 }
             }
-            let ready = self.poll(interest, rest.min(SLICE))?;
+            let ready = self.poll(interest, rest.min(SLICE));
+            let ready = ready.map_err(|error| call.blame_io(error, Failure::Resources))?;
             if !ready.is_empty() {
                 return Ok(ready);
             }
         }
     }
 
-    fn poll(&self, interest: PollFlags, time: Duration) -> Result<PollFlags, Failure> {
-        let timeout = Timespec::try_from(time).map_err(|_| Failure::Resources)?;
-        let mut fds = [PollFd::new(&*self.stream, interest)];
-        match poll(&mut fds, Some(&timeout)) {
-            Ok(_) => Ok(fds[0].revents()),
-            Err(rustix::io::Errno::INTR) => Ok(PollFlags::empty()),
-            Err(_) => Err(Failure::Resources),
+    fn poll(&self, interest: PollFlags, time: Duration) -> io::Result<PollFlags> {
+        match poll(&self.stream, interest, time) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(PollFlags::empty()),
+            other => other,
         }
     }
 
@@ -127,6 +113,34 @@ impl Tcp {
         self.poll(PollFlags::IN, Duration::ZERO)
             .is_ok_and(|ready| ready.is_empty())
     }
+}
+
+/// Waits once. In whole milliseconds, rounded up: a wait that ended just before its time would begin
+/// again. A `timespec` would have to have the size that the C library means (`core/Cargo.toml`).
+#[cfg(unix)]
+fn poll(stream: &TcpStream, interest: PollFlags, time: Duration) -> io::Result<PollFlags> {
+    use nix::poll::{PollFd, PollFlags as Flags, PollTimeout, poll};
+    use std::os::fd::AsFd;
+    let rest = time.subsec_nanos().div_ceil(1_000_000);
+    let ms = time
+        .as_secs()
+        .saturating_mul(1_000)
+        .saturating_add(rest.into());
+    let timeout = PollTimeout::try_from(ms);
+    let interest = Flags::from_bits_retain(interest.bits());
+    let mut fds = [PollFd::new(stream.as_fd(), interest)];
+    poll(&mut fds, timeout.unwrap_or(PollTimeout::MAX))?;
+    let ready = fds[0].revents().unwrap_or(interest);
+    Ok(PollFlags::from_bits_retain(ready.bits()))
+}
+
+#[cfg(not(unix))]
+fn poll(stream: &TcpStream, interest: PollFlags, time: Duration) -> io::Result<PollFlags> {
+    use rustix::event::{PollFd, Timespec, poll};
+    let timeout = Timespec::try_from(time).map_err(io::Error::other)?;
+    let mut fds = [PollFd::new(stream, interest)];
+    poll(&mut fds, Some(&timeout))?;
+    Ok(fds[0].revents())
 }
 
 fn is_pending(error: &io::Error) -> bool {

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use oe_test_support::peer::{Peer, Step, Swamp};
+use oe_test_support::peer::{Nobody, Peer, Step, Swamp};
 
 use super::*;
 use crate::platform::cancel::CancelToken;
@@ -52,12 +52,6 @@ fn service() -> Peer {
     Peer::plain(vec![vec![Step::Serve(answer)]])
 }
 
-/// Where nobody listens.
-fn nowhere() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
-
 #[test]
 fn a_deadline_includes_a_lookup_that_hangs() {
     let hang = || {
@@ -71,22 +65,32 @@ fn a_deadline_includes_a_lookup_that_hangs() {
         let took = start.elapsed();
         assert_eq!(exchange.outcome, Err(Failure::Timeout));
         assert_eq!((exchange.sent, exchange.bytes_sent), (Sent::Nothing, 0));
-        assert!(took < Duration::from_millis(900), "{took:?}");
+        assert!(took < Duration::from_millis(1_500), "{took:?}");
+        let cause = exchange.cause.unwrap().to_string();
+        let words = "While resolving the name: the deadline of 400 ms has passed";
+        assert_eq!(cause, words);
     }
 }
 
 #[test]
 fn a_name_that_is_not_found_is_a_failure_of_its_own() {
-    for found in [|| Err(io::ErrorKind::NotFound.into()), || Ok(Vec::new())] {
+    let temporary: fn() -> Found = || Err(io::Error::other("try again\n"));
+    for (found, words) in [
+        (temporary, "try again "),
+        (|| Ok(Vec::new()), "the name has no address"),
+    ] {
         let exchange = post(&transport(found), LONG, LONG);
         assert_eq!(exchange.outcome, Err(Failure::Dns));
         assert_eq!(exchange.sent, Sent::Nothing);
+        let cause = exchange.cause.unwrap().to_string();
+        assert_eq!(cause, format!("While resolving the name: {words}"));
     }
 }
 
 #[test]
 fn re_11_every_address_is_tried_within_the_connect_share() {
-    let (service, swamp, gone) = (service(), Swamp::new(), nowhere());
+    let (service, swamp, nobody) = (service(), Swamp::new(), Nobody::new());
+    let gone = nobody.addr();
     let v6: SocketAddr = format!("[::1]:{}", gone.port()).parse().unwrap();
     let all = vec![gone, v6, swamp.addr(), swamp.addr(), service.addr()];
     let transport = transport(move || Ok(all.clone()));
@@ -114,6 +118,8 @@ fn re_17_no_address_answers() {
     let exchange = post(&transport, LONG, Duration::from_millis(600));
     let took = start.elapsed();
     assert_eq!(exchange.outcome, Err(Failure::Connect));
+    let cause = exchange.cause.unwrap().to_string();
+    assert!(cause.contains("no answer within"), "{cause}");
     assert!(
         took >= Duration::from_millis(590) && took < Duration::from_millis(1_100),
         "{took:?}"
@@ -121,9 +127,22 @@ fn re_17_no_address_answers() {
 }
 
 #[test]
+fn why_each_address_failed_is_told_once() {
+    let (swamp, nobody) = (Swamp::new(), Nobody::new());
+    let gone = nobody.addr();
+    let all = vec![gone, gone, swamp.addr(), gone];
+    let transport = transport(move || Ok(all.clone()));
+    let exchange = post(&transport, LONG, Duration::from_millis(600));
+    assert_eq!(exchange.outcome, Err(Failure::Connect));
+    let cause = exchange.cause.unwrap().to_string();
+    assert_eq!(cause.matches("refused").count(), 1, "{cause}");
+    assert_eq!(cause.matches("no answer within").count(), 1, "{cause}");
+}
+
+#[test]
 fn re_08_addresses_that_nobody_answers_at_are_asked_for_again() {
-    let service = service();
-    let turns = std::sync::Mutex::new(vec![service.addr(), nowhere()]);
+    let (service, nobody) = (service(), Nobody::new());
+    let turns = std::sync::Mutex::new(vec![service.addr(), nobody.addr()]);
     let transport = transport(move || Ok(turns.lock().unwrap().pop().into_iter().collect()));
     assert_eq!(post(&transport, LONG, LONG).outcome, Err(Failure::Connect));
     assert_eq!(post(&transport, LONG, LONG).outcome.unwrap().status, 200);
@@ -143,7 +162,7 @@ fn bodies_are_sent_from_where_they_lie() {
     let whole = parts.concat();
     for done in 0..=whole.len() {
         for most in 1..=whole.len() {
-            let (rest, count) = conn::after(done, parts, most);
+            let (rest, count) = buffers::after(done, parts, most);
             let expected = &whole[done..whole.len().min(done + most)];
             let found: Vec<u8> = rest[..count]
                 .iter()

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::error::{Error, Status};
+use crate::platform::moment::Moment;
 use crate::session::outcome::{Outcome, flags};
 
 /// What an event tells. The numbers of the C ABI.
@@ -22,9 +23,9 @@ pub enum Kind {
     Error = 5,
     /// The first verdict after errors.
     Recovered = 6,
-    /// 60 s without a frame although one was wanted, or the same bytes three times.
+    /// 60 s without a frame of use, or the same bytes three times.
     CameraStalled = 7,
-    /// Frames come again, or change again.
+    /// Frames come again, change again or are of use again.
     CameraBack = 8,
     /// The service had lost the context, or it was given up; a new one took its place.
     ContextRenewed = 9,
@@ -41,9 +42,11 @@ pub struct Event {
     pub kind: Kind,
     /// The host's own number of the monitor.
     pub tag: u64,
-    /// What went wrong, for `Error`, `Latched` and `Stopped`; otherwise `Ok`.
+    /// What went wrong, for `Error`, `Latched` and `Stopped`. For `CameraStalled` why: `NoEvent` when
+    /// no frame came, `Ok` when it is the same bytes again and again, else the status with which
+    /// the frames were refused. Otherwise `Ok`.
     pub status: Status,
-    /// Since it was queued.
+    /// Since it was queued, time asleep included.
     pub age: Duration,
     /// The verdict, for `Result`, `Warning` and `Pause`.
     pub outcome: Option<Outcome>,
@@ -55,6 +58,7 @@ pub struct Event {
 #[derive(Clone, Debug)]
 pub(super) struct News {
     pub(super) kind: Kind,
+    pub(super) status: Status,
     pub(super) outcome: Option<Outcome>,
     pub(super) error: Option<Box<Error>>,
 }
@@ -63,13 +67,22 @@ impl News {
     pub(super) fn plain(kind: Kind) -> News {
         News {
             kind,
+            status: Status::Ok,
             outcome: None,
             error: None,
         }
     }
 
+    pub(super) fn stalled(status: Status) -> News {
+        News {
+            status,
+            ..News::plain(Kind::CameraStalled)
+        }
+    }
+
     pub(super) fn failed(kind: Kind, error: Error) -> News {
         News {
+            status: error.status,
             error: Some(Box::new(error)),
             ..News::plain(kind)
         }
@@ -86,7 +99,7 @@ impl News {
 struct Unread {
     monitor: u64,
     tag: u64,
-    queued: Duration,
+    queued: Moment,
     news: News,
 }
 
@@ -103,28 +116,24 @@ impl Queue {
         self.places.is_empty()
     }
 
-    pub(super) fn has(&self, monitor: u64, kind: Kind) -> bool {
-        self.place_of.contains_key(&(monitor, kind))
-    }
-
     /// Queues an event; an unread one of its kind is replaced where it stands.
-    pub(super) fn push(&mut self, (monitor, tag): (u64, u64), news: News, queued: Duration) {
+    pub(super) fn push(&mut self, (monitor, tag): (u64, u64), news: News, queued: Moment) {
         let place = self.take_place(monitor, news.kind);
         self.put(place, (monitor, tag), news, queued);
     }
 
-    /// Queues a verdict: `Result`, then the edges that its flags tell of. Places of unread ones
+    /// Queues a verdict: `Result`, then the edges that rose with it. Places of unread ones
     /// are used again, but the three stand in this order.
     pub(super) fn push_verdict(
         &mut self,
         (monitor, tag): (u64, u64),
         outcome: Outcome,
-        queued: Duration,
+        queued: Moment,
     ) {
         let kinds: Vec<Kind> = [
             (Kind::Result, true),
-            (Kind::Warning, outcome.flags & flags::WARNING_EDGE != 0),
-            (Kind::Pause, outcome.flags & flags::PAUSE_EDGE != 0),
+            (Kind::Warning, outcome.rising.warning),
+            (Kind::Pause, outcome.rising.pause),
         ]
         .into_iter()
         .filter_map(|(kind, told)| told.then_some(kind))
@@ -148,7 +157,7 @@ impl Queue {
         self.next_place
     }
 
-    fn put(&mut self, place: u64, (monitor, tag): (u64, u64), news: News, queued: Duration) {
+    fn put(&mut self, place: u64, (monitor, tag): (u64, u64), news: News, queued: Moment) {
         self.place_of.insert((monitor, news.kind), place);
         let unread = Unread {
             monitor,
@@ -160,7 +169,7 @@ impl Queue {
     }
 
     /// The oldest event, and whose it is.
-    pub(super) fn pop(&mut self, now: Duration) -> Option<(u64, Event)> {
+    pub(super) fn pop(&mut self, now: Moment) -> Option<(u64, Event)> {
         let (_, unread) = self.places.pop_first()?;
         let Unread {
             monitor,
@@ -169,14 +178,13 @@ impl Queue {
             news,
         } = unread;
         self.place_of.remove(&(monitor, news.kind));
-        let error = news.error.map(|error| *error);
         let event = Event {
             kind: news.kind,
             tag,
-            status: error.as_ref().map_or(Status::Ok, |error| error.status),
-            age: now.saturating_sub(queued),
+            status: news.status,
+            age: now.since(&queued),
             outcome: news.outcome,
-            error,
+            error: news.error.map(|error| *error),
         };
         Some((monitor, event))
     }
@@ -222,13 +230,19 @@ pub(super) const ALL: &[Kind] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::alerts::Rising;
 
-    const NOW: Duration = Duration::from_secs(9);
+    const NINE: Duration = Duration::from_secs(9);
+    const NOW: Moment = Moment::awake(NINE);
 
     fn outcome(quality: i32, flags: u32) -> Outcome {
         Outcome {
             print_quality: quality,
             flags,
+            rising: Rising {
+                warning: flags & flags::WARNING_EDGE != 0,
+                pause: flags & flags::PAUSE_EDGE != 0,
+            },
             ..Outcome::default()
         }
     }
@@ -307,7 +321,8 @@ mod tests {
         }
         queue.remove(1, &[Kind::Pause]);
         queue.blunt(1);
-        assert!(!queue.has(1, Kind::Pause) && queue.has(2, Kind::Pause));
+        let has = |monitor| queue.place_of.contains_key(&(monitor, Kind::Pause));
+        assert!(!has(1) && has(2));
         let (_, event) = queue.pop(NOW).unwrap();
         assert_eq!((event.tag, event.outcome.unwrap().flags), (7, 0));
         queue.remove(2, ALL);
@@ -319,8 +334,9 @@ mod tests {
         let mut queue = Queue::default();
         let error = Error::local(Status::Dns);
         queue.push((1, 5), News::failed(Kind::Error, error), NOW);
-        let (_, event) = queue.pop(NOW * 2).unwrap();
-        assert_eq!((event.age, event.status), (NOW, Status::Dns));
+        let later = Moment::awake(NINE * 2).after_sleep(NINE);
+        let (_, event) = queue.pop(later).unwrap();
+        assert_eq!((event.age, event.status), (NINE * 2, Status::Dns));
         assert_eq!(event.error.unwrap().status, Status::Dns);
     }
 }

@@ -11,7 +11,9 @@ use crate::backend::Print;
 use crate::error::{Due, Error, Status};
 use crate::frame::Frame;
 use crate::platform::cancel::CancelToken;
+use crate::platform::moment::Moment;
 use crate::platform::own_thread::{self, RETRY_DELAY};
+use crate::rules::alerts::Rising;
 use crate::rules::confidence::Confidence;
 use crate::session::Session;
 use crate::session::outcome::Outcome;
@@ -62,7 +64,8 @@ pub(super) fn run(monitors: &Arc<Monitors>, id: u64) {
 fn begin(monitors: &Arc<Monitors>, id: u64) -> Option<(Job<'_>, Work)> {
     let scheduler = &monitors.scheduler;
     let mut inner = scheduler.lock();
-    let now = monitors.account.world.clock.now();
+    let moment = Moment::of(&*monitors.account.world.clock);
+    let now = moment.now();
     let watch = inner.watches.get_mut(&id)?;
     watch.queued = false;
     let latched = monitors.account.latch.status().is_some();
@@ -70,13 +73,13 @@ fn begin(monitors: &Arc<Monitors>, id: u64) -> Option<(Job<'_>, Work)> {
     let max_age = monitors.account.config.max_frame_age;
     let task = match watch.paused || latched {
         true => None,
-        false => watch.ready(calls, max_age, now),
+        false => watch.ready(calls, max_age, moment),
     };
     let work = match (task, watch.session.clone()) {
         (Some(Task::Create), _) => Some((Work::Create(watch.warning, watch.pause), false)),
         (Some(Task::Renew), Some(session)) => Some((Work::Renew(session), false)),
         (Some(Task::Process), Some(session)) => watch
-            .take(max_age, now)
+            .take()
             .map(|(frame, frozen)| (Work::Process(session, frame), frozen)),
         _ => None,
     };
@@ -98,7 +101,7 @@ fn begin(monitors: &Arc<Monitors>, id: u64) -> Option<(Job<'_>, Work)> {
     });
     inner.creating += usize::from(job.creates);
     if frozen {
-        scheduler.tell(&mut inner, id, News::plain(Kind::CameraStalled), now);
+        scheduler.tell(&mut inner, id, News::plain(Kind::CameraStalled), moment);
     }
     Some((job, work))
 }
@@ -157,20 +160,52 @@ impl Job<'_> {
     fn processed(mut self, session: &Session, result: Result<Outcome, Error>) {
         self.end(|job, inner| match result {
             Ok(outcome) => job.judged(inner, session, outcome),
-            Err(error) => job.failed(inner, &error),
+            Err(error) => {
+                job.failed(inner, &error);
+                job.unjudged(inner, &error);
+            }
         });
+    }
+
+    /// No verdict came: what that says of the camera.
+    fn unjudged(&self, inner: &mut Inner, error: &Error) {
+        let now = self.monitors.account.world.clock.now();
+        let Some(watch) = inner.watches.get_mut(&self.id) else {
+            return;
+        };
+        let stalled = match error.status {
+            status @ (Status::ImageRejected | Status::ImageTooLarge) => {
+                watch.camera.refuse(status, true, now)
+            }
+            Status::Cancelled => None,
+            _ => {
+                if error.http_status != 0 {
+                    watch.camera.answered(false);
+                }
+                None
+            }
+        };
+        if let Some(status) = stalled {
+            self.tell(inner, News::stalled(status));
+        }
     }
 
     fn judged(&self, inner: &mut Inner, session: &Session, mut outcome: Outcome) {
         let Some(watch) = inner.watches.get_mut(&self.id) else {
             return;
         };
+        session.hand_over();
         // The print may have been paused or muted just after the session had judged it.
-        session.take_back(watch.strike_edges(&mut outcome, self.pauses));
+        let struck = watch.strike_edges(&mut outcome, self.pauses);
+        session.take_back(struck, Rising::default());
+        let back = watch.camera.answered(true);
         if std::mem::take(&mut watch.failing) {
             self.tell(inner, News::plain(Kind::Recovered));
         }
-        let now = self.monitors.account.world.clock.now();
+        if back {
+            self.tell(inner, News::plain(Kind::CameraBack));
+        }
+        let now = Moment::of(&*self.monitors.account.world.clock);
         self.monitors
             .scheduler
             .tell_verdict(inner, self.id, outcome, now);
@@ -197,7 +232,8 @@ impl Job<'_> {
 
     /// A create that failed made it later for every monitor that waits for one.
     fn tell_others(&self, inner: &mut Inner, error: &Error) {
-        let now = self.monitors.account.world.clock.now();
+        let moment = Moment::of(&*self.monitors.account.world.clock);
+        let now = moment.now();
         if !error.status.is_error() || error.status.is_account() {
             return;
         }
@@ -213,12 +249,12 @@ impl Job<'_> {
             .collect();
         for id in wait {
             let news = News::failed(Kind::Error, error.clone());
-            self.monitors.scheduler.tell(inner, id, news, now);
+            self.monitors.scheduler.tell(inner, id, news, moment);
         }
     }
 
     fn tell(&self, inner: &mut Inner, news: News) {
-        let now = self.monitors.account.world.clock.now();
+        let now = Moment::of(&*self.monitors.account.world.clock);
         self.monitors.scheduler.tell(inner, self.id, news, now);
     }
 }
@@ -233,6 +269,10 @@ impl Drop for Job<'_> {
         self.end(|job, inner| {
             if let Some(watch) = inner.watches.get_mut(&job.id) {
                 watch.not_before = now + RETRY_DELAY;
+                if let Some(session) = &watch.session {
+                    // Of a verdict that was lost on its way here nobody hears.
+                    session.take_back(session.hand_over(), Rising::default());
+                }
             }
             job.failed(inner, &error);
         });

@@ -2,9 +2,10 @@
 //!
 //! A [`Monitor`] keeps one print's context, and makes its calls when they are due. All monitors of
 //! a client share one scheduler thread and a few workers (`threads`), one place with everything
-//! that is known of them (`hub`) and one queue of events (`events`). What a monitor does next is
-//! decided without any of these (`watch`); doing it is `work`.
+//! that is known of them (`scheduler`) and one queue of events (`events`). What a monitor does next is
+//! decided without any of these (`plan`); doing it is `job`.
 
+mod camera;
 mod events;
 mod job;
 mod plan;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use crate::account::{Account, Wake};
 use crate::error::{Due, Error, Status};
 use crate::frame::{self, Age, Frame};
+use crate::platform::moment::Moment;
 use crate::rules::confidence::Confidence;
 use crate::rules::pacing::check_interval;
 use crate::session::Session;
@@ -184,20 +186,32 @@ impl Monitor {
     /// `Closed`, what is wrong with the frame, the latch, `Resources`. While the print is paused,
     /// the frame is dropped without one.
     pub fn submit(&self, jpeg: &[u8], captured_unix_ms: Option<i64>) -> Result<(), Error> {
+        let taken = self.try_submit(jpeg, captured_unix_ms);
+        if let Err(error) = &taken
+            && frame::is_refusal(error.status)
+        {
+            // Stopped meanwhile, there is nobody to tell.
+            drop(self.with(|inner, hub| {
+                hub.refused(&self.monitors.account, inner, self.id, error.status)
+            }));
+        }
+        taken
+    }
+
+    fn try_submit(&self, jpeg: &[u8], captured_unix_ms: Option<i64>) -> Result<(), Error> {
         let clock = &self.monitors.account.world.clock;
         let (paused, session) = self.watch(|watch| (watch.paused, watch.session.clone()))?;
         frame::check(jpeg)?;
         if paused {
             return Ok(());
         }
-        let wall = clock.wall_ms();
-        let now = clock.now();
-        let age = Age::new(captured_unix_ms.unwrap_or(wall), wall, now);
+        let now = Moment::of(&**clock);
+        let age = Age::new(captured_unix_ms, clock.wall_ms(), now);
         let digest = self.monitors.account.world.digest(jpeg);
         if session.is_some_and(|session| session.rejected(digest)) {
             return Err(Error::local(Status::ImageRejected));
         }
-        if frame::is_too_old(age.at(now), self.monitors.account.config.max_frame_age) {
+        if frame::is_too_old(age.at(&now), self.monitors.account.config.max_frame_age) {
             return Err(Error::local(Status::StaleFrame));
         }
         self.monitors.account.refuse_if_latched()?;
@@ -227,7 +241,7 @@ impl Monitor {
         let (replaced, back) = watch.put(frame);
         hub.frame_came(inner, self.id);
         if back {
-            let now = self.monitors.account.world.clock.now();
+            let now = Moment::of(&*self.monitors.account.world.clock);
             hub.tell(inner, self.id, events::News::plain(Kind::CameraBack), now);
         }
         self.review(inner, hub);
@@ -260,7 +274,7 @@ impl Monitor {
     /// # Errors
     /// `Closed`.
     pub fn resume(&self) -> Result<(), Error> {
-        let now = self.monitors.account.world.clock.now();
+        let now = Moment::of(&*self.monitors.account.world.clock);
         self.with(|inner, hub| {
             let watch = inner.watches.get_mut(&self.id);
             if let Some(watch) = watch.filter(|watch| watch.paused) {
@@ -345,14 +359,9 @@ impl Monitor {
     /// `Closed`.
     pub fn save(&self) -> Result<String, Error> {
         let saved = self.with(|inner, _| {
-            let unread = |kind| Scheduler::is_unread(inner, self.id, kind);
-            let (warning, pause) = (unread(Kind::Warning), unread(Kind::Pause));
             inner.watches.get(&self.id).map(|watch| {
-                let mut context = watch.session.as_ref().map(|session| session.snapshot());
-                if let Some(context) = &mut context {
-                    context.warned &= !warning;
-                    context.paused &= !pause;
-                }
+                let snapshot = |session: &Arc<Session>| session.snapshot(watch.untold);
+                let context = watch.session.as_ref().map(snapshot);
                 SavedMonitor {
                     warning_level: watch.warning.level().unwrap_or(0),
                     pause_level: watch.pause.level().unwrap_or(0),

@@ -4,23 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::camera::Camera;
 use super::events::{Event, Kind};
 use crate::error::Status;
-use crate::frame::{self, Digest, Frame};
+use crate::frame::{self, Frame};
 use crate::platform::cancel::CancelToken;
+use crate::platform::moment::Moment;
 use crate::rules::alerts::Rising;
 use crate::rules::confidence::Confidence;
 use crate::session::Session;
 use crate::session::outcome::{Outcome, flags};
-
-/// A frame is asked for this long before it is due.
-const ASK_AHEAD: Duration = Duration::from_secs(2);
-/// And again this often, until one comes.
-const ASK_AGAIN: Duration = Duration::from_secs(10);
-/// Asked for this long in vain, the camera is said to have stalled.
-const SILENT_AFTER: Duration = Duration::from_secs(60);
-/// The same bytes this many times, and the camera is said to have stalled.
-const FROZEN_AFTER: u32 = 3;
 
 /// What a worker does for a monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,28 +40,12 @@ pub(super) struct Calls {
 pub(super) struct Plan {
     /// Ask the host for a frame, now.
     pub(super) ask: bool,
-    /// Say that the camera has stalled, now.
-    pub(super) stalled: bool,
+    /// Say that the camera has stalled, now, and why.
+    pub(super) stalled: Option<Status>,
     /// A worker has something to do, now.
     pub(super) task: Option<Task>,
     /// When to look again.
     pub(super) wake: Option<Duration>,
-}
-
-/// How long the host has been asked for a frame.
-#[derive(Clone, Copy, Debug)]
-struct Asked {
-    first: Duration,
-    last: Duration,
-}
-
-/// What the camera is known to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Camera {
-    #[default]
-    Fine,
-    Silent,
-    Frozen,
 }
 
 /// The call that is being made for a monitor.
@@ -92,16 +69,16 @@ pub(super) struct MonitorState {
     pub(super) muted: bool,
     pub(super) pauses: u32,
     /// Frames from before the print went on are not sent.
-    pub(super) resumed: Option<Duration>,
+    pub(super) resumed: Option<Moment>,
     pub(super) frame: Option<Frame>,
-    asked: Option<Asked>,
-    camera: Camera,
-    same: (Option<Digest>, u32),
+    pub(super) camera: Camera,
     /// An error was told, and no success since.
     pub(super) failing: bool,
     pub(super) told_latched: bool,
-    /// Edges in the queue of which the host has read nothing yet.
+    /// Edges whose event is in the queue, unread.
     pub(super) untold: Rising,
+    /// Those of them whose flag the host has read in a result.
+    pub(super) flagged: Rising,
     /// How the last create ended, before there is a context to ask.
     pub(super) last_status: Status,
     /// Waits for a worker.
@@ -125,12 +102,11 @@ impl MonitorState {
             pauses: 0,
             resumed: None,
             frame: None,
-            asked: None,
-            camera: Camera::Fine,
-            same: (None, 0),
+            camera: Camera::default(),
             failing: false,
             told_latched: false,
             untold: Rising::default(),
+            flagged: Rising::default(),
             last_status: Status::Ok,
             queued: false,
             busy: None,
@@ -156,10 +132,11 @@ impl MonitorState {
     }
 
     /// What to do at `now`. Remembers that the host was asked, and that a stall was told.
-    pub(super) fn plan(&mut self, calls: Calls, max_age: Duration, now: Duration) -> Plan {
+    pub(super) fn plan(&mut self, calls: Calls, max_age: Duration, moment: Moment) -> Plan {
         let mut plan = Plan::default();
-        self.drop_old_frame(max_age, now);
-        plan.task = self.ready(calls, max_age, now);
+        let now = moment.now();
+        self.drop_old_frame(max_age, moment);
+        plan.task = self.ready(calls, max_age, moment);
         if plan.task.is_some() {
             return plan;
         }
@@ -171,17 +148,19 @@ impl MonitorState {
         if self.frame.is_some() && calls.process.is_some() {
             plan.wake = earlier(plan.wake, due);
         }
-        self.plan_camera(&mut plan, due, max_age, now);
+        let frame = self.frame.as_ref();
+        self.camera.plan(&mut plan, frame, due, max_age, now);
         plan
     }
 
     /// What can be done at `now`, if anything can.
-    pub(super) fn ready(&self, calls: Calls, max_age: Duration, now: Duration) -> Option<Task> {
+    pub(super) fn ready(&self, calls: Calls, max_age: Duration, moment: Moment) -> Option<Task> {
+        let now = moment.now();
         if let Some((task, _)) = calls.context.filter(|(_, at)| *at <= now) {
             return Some(task);
         }
         let frame = self.frame.as_ref()?;
-        let usable = !frame::is_too_old(frame.age.at(now), max_age);
+        let usable = !frame::is_too_old(frame.age.at(&moment), max_age);
         (usable && calls.process? <= now).then_some(Task::Process)
     }
 
@@ -190,85 +169,30 @@ impl MonitorState {
         self.session.is_none() && !self.paused && self.busy.is_none() && self.not_before <= now
     }
 
-    /// Asks for frames, and notices when none come.
-    fn plan_camera(&mut self, plan: &mut Plan, due: Duration, max_age: Duration, now: Duration) {
-        let ask_at = due.saturating_sub(ask_ahead(max_age));
-        let fresh = self
-            .frame
-            .as_ref()
-            .is_some_and(|frame| frame.arrived() >= ask_at);
-        if fresh {
-            return;
-        }
-        let next_ask = match self.asked {
-            None => ask_at,
-            // The one that is there will do, if nothing newer comes.
-            Some(_) if self.frame.is_some() => return,
-            Some(asked) => (asked.last + ASK_AGAIN).max(ask_at),
-        };
-        if next_ask > now {
-            plan.wake = earlier(plan.wake, next_ask);
-        } else {
-            plan.ask = true;
-            let first = self.asked.map_or(now, |asked| asked.first);
-            self.asked = Some(Asked { first, last: now });
-            if self.frame.is_none() {
-                plan.wake = earlier(plan.wake, now + ASK_AGAIN);
-            }
-        }
-        if let (None, Some(asked), Camera::Fine) = (&self.frame, self.asked, self.camera) {
-            let silent_at = asked.first + SILENT_AFTER;
-            if silent_at <= now {
-                self.camera = Camera::Silent;
-                plan.stalled = true;
-            } else {
-                plan.wake = earlier(plan.wake, silent_at);
-            }
-        }
-    }
-
-    fn drop_old_frame(&mut self, max_age: Duration, now: Duration) {
-        let too_old = |frame: &Frame| frame::is_too_old(frame.age.at(now), max_age);
-        if self.frame.as_ref().is_some_and(too_old) {
-            self.frame = None;
-            self.asked = None;
+    fn drop_old_frame(&mut self, max_age: Duration, now: Moment) {
+        let too_old = |frame: &mut Frame| frame::is_too_old(frame.age.at(&now), max_age);
+        if self.frame.take_if(too_old).is_some() {
+            // It waited for too long, which is no fault of the camera's.
+            self.camera.ask_anew();
         }
     }
 
     /// Whether a frame is from before the print went on.
     pub(super) fn predates(&self, frame: &Frame) -> bool {
-        self.resumed.is_some_and(|resumed| frame.taken() < resumed)
+        self.resumed
+            .is_some_and(|resumed| frame.age.predates(&resumed))
     }
 
     /// Takes over a frame. Gives the one it replaces, and whether the camera is back.
     pub(super) fn put(&mut self, frame: Frame) -> (Option<Frame>, bool) {
-        let back = match self.camera {
-            Camera::Fine => false,
-            Camera::Silent => true,
-            Camera::Frozen => self.same.0 != Some(frame.digest),
-        };
-        if back {
-            self.camera = Camera::Fine;
-        }
-        self.asked = None;
+        let back = self.camera.came(frame.digest);
         (self.frame.replace(frame), back)
     }
 
-    /// Takes the frame out, to be sent, if it is still of use. Whether the camera turns out to be
-    /// frozen is told once.
-    pub(super) fn take(&mut self, max_age: Duration, now: Duration) -> Option<(Frame, bool)> {
-        self.drop_old_frame(max_age, now);
+    /// Takes the frame out, to be sent. Whether the camera turns out to be frozen is told once.
+    pub(super) fn take(&mut self) -> Option<(Frame, bool)> {
         let frame = self.frame.take()?;
-        self.asked = None;
-        if self.same.0 == Some(frame.digest) {
-            self.same.1 = self.same.1.saturating_add(1);
-        } else {
-            self.same = (Some(frame.digest), 1);
-        }
-        let frozen = self.same.1 >= FROZEN_AFTER && self.camera == Camera::Fine;
-        if frozen {
-            self.camera = Camera::Frozen;
-        }
+        let frozen = self.camera.is_frozen(frame.digest);
         Some((frame, frozen))
     }
 
@@ -276,29 +200,37 @@ impl MonitorState {
     pub(super) fn hold(&mut self) -> Option<Frame> {
         self.paused = true;
         self.pauses = self.pauses.wrapping_add(1);
-        self.asked = None;
+        self.camera.rest();
         self.frame.take()
     }
 
     /// The print goes on.
-    pub(super) fn go_on(&mut self, now: Duration) {
+    pub(super) fn go_on(&mut self, now: Moment) {
         self.paused = false;
         self.resumed = Some(now);
     }
 
     /// Forgets the frame, for as long as nothing may be sent.
     pub(super) fn rest(&mut self) -> Option<Frame> {
-        self.asked = None;
+        self.camera.rest();
         self.frame.take()
     }
 
-    /// The host has read an event: it knows of the edges that it tells of.
+    /// Events that tell of these edges are queued.
+    pub(super) fn will_be_told(&mut self, rising: Rising) {
+        self.untold.warning |= rising.warning;
+        self.untold.pause |= rising.pause;
+        self.flagged.warning &= !rising.warning;
+        self.flagged.pause &= !rising.pause;
+    }
+
+    /// The host has read an event.
     pub(super) fn was_told(&mut self, event: &Event) {
-        let told = event.outcome.as_ref().map(rising).unwrap_or_default();
         match event.kind {
             Kind::Result => {
-                self.untold.warning &= !told.warning;
-                self.untold.pause &= !told.pause;
+                let flags = event.outcome.map_or(0, |outcome| outcome.flags);
+                self.flagged.warning |= self.untold.warning && flags & flags::WARNING_EDGE != 0;
+                self.flagged.pause |= self.untold.pause && flags & flags::PAUSE_EDGE != 0;
             }
             Kind::Warning => self.untold.warning = false,
             Kind::Pause => self.untold.pause = false,
@@ -312,28 +244,11 @@ impl MonitorState {
         if !self.paused && !self.muted && self.pauses == pauses {
             return Rising::default();
         }
-        let struck = rising(outcome);
         outcome.flags &= !(flags::WARNING_EDGE | flags::PAUSE_EDGE);
-        struck
+        std::mem::take(&mut outcome.rising)
     }
 }
 
-/// The edges that an outcome's flags tell of.
-pub(super) fn rising(outcome: &Outcome) -> Rising {
-    Rising {
-        warning: outcome.flags & flags::WARNING_EDGE != 0,
-        pause: outcome.flags & flags::PAUSE_EDGE != 0,
-    }
-}
-
-/// Early enough to be answered, but not so early that the frame would be too old when it is due.
-fn ask_ahead(max_age: Duration) -> Duration {
-    match max_age.is_zero() {
-        true => ASK_AHEAD,
-        false => ASK_AHEAD.min(max_age / 2),
-    }
-}
-
-fn earlier(one: Option<Duration>, other: Duration) -> Option<Duration> {
+pub(super) fn earlier(one: Option<Duration>, other: Duration) -> Option<Duration> {
     Some(one.map_or(other, |one| one.min(other)))
 }

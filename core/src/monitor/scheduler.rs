@@ -16,6 +16,7 @@ use super::stagger::Stagger;
 use crate::account::Account;
 use crate::error::{Due, Error, Status};
 use crate::platform::clock::World;
+use crate::platform::moment::Moment;
 use crate::platform::own_thread;
 
 /// How long a stop waits for the call in flight, which it has cancelled, to end.
@@ -58,6 +59,10 @@ pub(super) struct Inner {
     pub(super) scheduler: bool,
     pub(super) workers: usize,
     pub(super) idle: usize,
+    /// No thread was to be had: none is asked for before this.
+    pub(super) no_thread_until: Duration,
+    /// Monitors whose worker was ended by a panic.
+    pub(super) dropped: Vec<u64>,
     /// When a monitor was last reviewed.
     last_review: Duration,
     /// Threads that have not let go of the client yet.
@@ -125,11 +130,11 @@ impl Scheduler {
     }
 
     /// Queues an event of a monitor.
-    pub(super) fn tell(&self, inner: &mut Inner, id: u64, news: News, now: Duration) {
+    pub(super) fn tell(&self, inner: &mut Inner, id: u64, news: News, now: impl Into<Moment>) {
         let Some(tag) = inner.watches.get(&id).map(|watch| watch.tag) else {
             return;
         };
-        inner.queue.push((id, tag), news, now);
+        inner.queue.push((id, tag), news, now.into());
         inner.show_readiness();
         self.news.notify_one();
     }
@@ -140,14 +145,12 @@ impl Scheduler {
         inner: &mut Inner,
         id: u64,
         outcome: crate::session::outcome::Outcome,
-        now: Duration,
+        now: Moment,
     ) {
         let Some(watch) = inner.watches.get_mut(&id) else {
             return;
         };
-        let rising = super::plan::rising(&outcome);
-        watch.untold.warning |= rising.warning;
-        watch.untold.pause |= rising.pause;
+        watch.will_be_told(outcome.rising);
         inner.queue.push_verdict((id, watch.tag), outcome, now);
         inner.show_readiness();
         self.news.notify_all();
@@ -155,7 +158,8 @@ impl Scheduler {
 
     /// Decides what a monitor does next, and sees to it that it happens.
     pub(super) fn review(&self, account: &Account, inner: &mut Inner, id: u64) {
-        let now = account.world.clock.now();
+        let moment = Moment::of(&*account.world.clock);
+        let now = moment.now();
         inner.last_review = now;
         let plan = match inner.watches.get_mut(&id) {
             None => return,
@@ -166,7 +170,7 @@ impl Scheduler {
                     if !std::mem::replace(&mut watch.told_latched, true) {
                         inner.queue.remove(id, &[Kind::FrameWanted]);
                         let error = Error::local(status).retry_after(Due::Never);
-                        self.tell(inner, id, News::failed(Kind::Latched, error), now);
+                        self.tell(inner, id, News::failed(Kind::Latched, error), moment);
                     }
                     Plan::default()
                 }
@@ -176,16 +180,16 @@ impl Scheduler {
                         Plan::default()
                     } else {
                         let calls = watch.calls(account.create_at(now), now);
-                        watch.plan(calls, account.config.max_frame_age, now)
+                        watch.plan(calls, account.config.max_frame_age, moment)
                     }
                 }
             },
         };
         if plan.ask {
-            self.tell(inner, id, News::plain(Kind::FrameWanted), now);
+            self.tell(inner, id, News::plain(Kind::FrameWanted), moment);
         }
-        if plan.stalled {
-            self.tell(inner, id, News::plain(Kind::CameraStalled), now);
+        if let Some(status) = plan.stalled {
+            self.tell(inner, id, News::stalled(status), moment);
         }
         if let Some(task) = plan.task {
             self.assign(account, inner, id, task);
@@ -238,6 +242,21 @@ impl Scheduler {
         inner.show_readiness();
     }
 
+    /// A frame was refused when it came: a camera that gives no others is said to have stalled.
+    pub(super) fn refused(&self, account: &Account, inner: &mut Inner, id: u64, status: Status) {
+        let now = Moment::of(&*account.world.clock);
+        let latched = account.latch.status().is_some();
+        let watch = inner.watches.get_mut(&id);
+        let Some(watch) = watch.filter(|watch| !watch.paused && !latched) else {
+            return;
+        };
+        // These bytes were taken over once, and others that are may be no better.
+        let taken_over = status == Status::ImageRejected;
+        if let Some(status) = watch.camera.refuse(status, taken_over, now.now()) {
+            self.tell(inner, id, News::stalled(status), now);
+        }
+    }
+
     /// Takes a monitor out, ends its call and waits for that, though not for ever and not for
     /// itself. Nothing of it is told any more.
     pub(super) fn remove(&self, id: u64) {
@@ -272,7 +291,7 @@ impl Scheduler {
             };
             let news = News::failed(Kind::Stopped, error.clone());
             let now = inner.last_review;
-            inner.queue.push((id, watch.tag), news, now);
+            inner.queue.push((id, watch.tag), news, now.into());
             if let Some(busy) = &watch.busy {
                 inner.finishing.insert(id, busy.thread);
             }
@@ -335,7 +354,7 @@ impl Scheduler {
             if inner.closed || inner.cancels != cancels {
                 return Err(Error::local(Status::Cancelled));
             }
-            if let Some((id, event)) = inner.queue.pop(account.world.clock.now()) {
+            if let Some((id, event)) = inner.queue.pop(Moment::of(&*account.world.clock)) {
                 inner.show_readiness();
                 if let Some(watch) = inner.watches.get_mut(&id) {
                     watch.was_told(&event);
@@ -363,32 +382,28 @@ impl Scheduler {
         inner.readiness.as_ref().map_or(-1, Readiness::number)
     }
 
-    /// Removes what a paused or muted print does not tell, and takes back the edges of which the
-    /// host has read nothing.
+    /// Removes what a paused or muted print does not tell, and takes back the edges whose event the
+    /// host has not read.
     pub(super) fn hush(&self, inner: &mut Inner, id: u64, kinds: &[Kind]) {
         inner.queue.remove(id, kinds);
         inner.queue.blunt(id);
         inner.show_readiness();
         if let Some(watch) = inner.watches.get_mut(&id) {
             let untold = std::mem::take(&mut watch.untold);
+            let flagged = std::mem::take(&mut watch.flagged);
             if let Some(session) = &watch.session {
-                session.take_back(untold);
+                session.take_back(untold, flagged);
             }
         }
-    }
-
-    /// Whether an edge of a monitor waits to be read.
-    pub(super) fn is_unread(inner: &Inner, id: u64, kind: Kind) -> bool {
-        inner.queue.has(id, kind)
     }
 }
 
 /// Ends what is in flight for a monitor that was taken out.
-fn end(monitor: &MonitorState) {
-    if let Some(busy) = &monitor.busy {
+fn end(watch: &MonitorState) {
+    if let Some(busy) = &watch.busy {
         busy.token.cancel();
     }
-    if let Some(session) = &monitor.session {
+    if let Some(session) = &watch.session {
         session.close();
     }
 }

@@ -27,7 +27,7 @@ impl Drop for Thread {
 fn spawn(
     monitors: &Arc<Monitors>,
     name: &'static str,
-    body: fn(&Arc<Monitors>),
+    body: impl FnOnce(&Arc<Monitors>) + Send + 'static,
 ) -> Result<(), Error> {
     monitors.scheduler.lock().threads += 1;
     let thread = Thread {
@@ -42,7 +42,11 @@ fn spawn(
         drop(thread);
     };
     let spawned = monitors.account.world.spawn.spawn(name, Box::new(run));
-    spawned.map_err(|_| Error::with_text(Status::Resources, "no thread could be started"))
+    spawned.map_err(|_| no_thread())
+}
+
+fn no_thread() -> Error {
+    Error::with_text(Status::Resources, "no thread could be started")
 }
 
 /// Starts the scheduler if there is none.
@@ -67,18 +71,27 @@ fn schedule(monitors: &Arc<Monitors>) {
     let on_panic = GiveUp(monitors);
     let scheduler = &monitors.scheduler;
     let mut inner = scheduler.lock();
+    // This thread could be had: another one may be, too.
+    inner.no_thread_until = Duration::ZERO;
     loop {
         if inner.is_over() {
             inner.scheduler = false;
             break;
         }
         let now = monitors.account.world.clock.now();
+        pick_up(monitors, &mut inner, now);
         due(monitors, &mut inner, now);
-        if inner.lacks_workers(monitors.account.config.workers) {
+        let lacking = inner.lacks_workers(monitors.account.config.workers);
+        if lacking && inner.no_thread_until <= now {
             inner = add_worker(monitors, inner);
             continue;
         }
-        match inner.first_timer() {
+        if lacking && inner.workers == 0 {
+            postpone(monitors, &mut inner, now);
+            continue;
+        }
+        let again = lacking.then_some(inner.no_thread_until);
+        match inner.first_timer().into_iter().chain(again).min() {
             None => scheduler.tick.wait(&mut inner),
             Some(at) => drop(scheduler.tick.wait_for(&mut inner, at.saturating_sub(now))),
         }
@@ -94,29 +107,64 @@ pub(super) fn due(monitors: &Monitors, inner: &mut Inner, now: Duration) {
     }
 }
 
+/// Takes up the monitors that a worker was at when a panic ended it, wherever that was: they hear
+/// of it and go on later, and so does whoever waited for that worker's create.
+fn pick_up(monitors: &Monitors, inner: &mut Inner, now: Duration) {
+    let dropped = std::mem::take(&mut inner.dropped);
+    for id in &dropped {
+        let waits = inner.jobs.contains(id);
+        let Some(watch) = inner.watches.get_mut(id) else {
+            continue;
+        };
+        watch.queued = waits;
+        watch.not_before = watch.not_before.max(now.saturating_add(RETRY_DELAY));
+        if !std::mem::replace(&mut watch.failing, true) {
+            let error = Error::local(Status::Panic).retry_after(Due::In(RETRY_DELAY));
+            monitors
+                .scheduler
+                .tell(inner, *id, News::failed(Kind::Error, error), now);
+        }
+        monitors.scheduler.review(&monitors.account, inner, *id);
+    }
+    if !dropped.is_empty() {
+        monitors.scheduler.review_gated(&monitors.account, inner);
+    }
+}
+
+/// Starts another worker. Where none is to be had, none is asked for again before some time has
+/// passed, however many monitors wait.
 fn add_worker<'a>(monitors: &'a Arc<Monitors>, mut inner: Locked<'a>) -> Locked<'a> {
     inner.workers += 1;
     drop(inner);
-    let spawned = spawn(monitors, "oe-worker", work_on);
+    let worker = Worker {
+        scheduler: Arc::clone(&monitors.scheduler),
+        job: None,
+        counted: true,
+    };
+    // Without a thread the worker is dropped here, which counts it out.
+    let spawned = spawn(monitors, "oe-worker", move |monitors| worker.run(monitors));
     let mut inner = monitors.scheduler.lock();
-    if let Err(error) = spawned {
-        inner.workers -= 1;
-        if inner.workers == 0 {
-            postpone(monitors, &mut inner, &error);
-        }
+    if spawned.is_err() {
+        inner.no_thread_until = monitors
+            .account
+            .world
+            .clock
+            .now()
+            .saturating_add(RETRY_DELAY);
     }
     inner
 }
 
-/// There is not one worker: whoever waits for one hears of it, and tries again later.
-fn postpone(monitors: &Monitors, inner: &mut Inner, error: &Error) {
-    let now = monitors.account.world.clock.now();
-    let error = error.clone().retry_after(Due::In(RETRY_DELAY));
+/// There is not one worker, nor a thread for one: whoever waits for one hears of it, and tries
+/// again when the next thread is asked for.
+fn postpone(monitors: &Monitors, inner: &mut Inner, now: Duration) {
+    let again = inner.no_thread_until;
+    let error = no_thread().retry_after(Due::In(again.saturating_sub(now)));
     for id in std::mem::take(&mut inner.jobs) {
         if let Some(watch) = inner.watches.get_mut(&id) {
             watch.queued = false;
             watch.failing = true;
-            watch.not_before = now + RETRY_DELAY;
+            watch.not_before = again;
             let news = News::failed(Kind::Error, error.clone());
             monitors.scheduler.tell(inner, id, news, now);
             monitors.scheduler.review(&monitors.account, inner, id);
@@ -124,33 +172,55 @@ fn postpone(monitors: &Monitors, inner: &mut Inner, error: &Error) {
     }
 }
 
-/// Does what waits to be done, as it comes.
-fn work_on(monitors: &Arc<Monitors>) {
-    /// Also when a panic ends the thread: another one is started when there is work.
-    struct Worker<'a>(&'a Monitors);
-    impl Drop for Worker<'_> {
-        fn drop(&mut self) {
-            self.0.scheduler.lock().workers -= 1;
+/// A worker, from the moment that a thread is asked for until it counts itself out.
+struct Worker {
+    scheduler: Arc<Scheduler>,
+    /// The monitor whose job it does.
+    job: Option<u64>,
+    /// It is one of `Inner::workers`.
+    counted: bool,
+}
+
+impl Worker {
+    /// Does what waits to be done, as it comes.
+    fn run(mut self, monitors: &Arc<Monitors>) {
+        while let Some(id) = self.next_job() {
+            self.job = Some(id);
+            job::run(monitors, id);
+            self.job = None;
         }
     }
-    let _worker = Worker(monitors);
-    while let Some(id) = next_job(&monitors.scheduler) {
-        job::run(monitors, id);
+
+    /// Waits for the next job. When there will be none, the worker is counted out under the very
+    /// lock under which that is seen: a monitor that is started next must not rely on it.
+    fn next_job(&mut self) -> Option<u64> {
+        let mut inner = self.scheduler.lock();
+        loop {
+            if inner.is_over() {
+                inner.workers -= 1;
+                self.counted = false;
+                return None;
+            }
+            if let Some(id) = inner.jobs.pop_front() {
+                return Some(id);
+            }
+            inner.idle += 1;
+            self.scheduler.work.wait(&mut inner);
+            inner.idle -= 1;
+        }
     }
 }
 
-fn next_job(scheduler: &Scheduler) -> Option<u64> {
-    let mut inner = scheduler.lock();
-    loop {
-        if inner.is_over() {
-            return None;
+impl Drop for Worker {
+    /// It never had a thread, or a panic ended it: the scheduler sees to what it leaves undone, and
+    /// to another worker if one is needed.
+    fn drop(&mut self) {
+        if self.counted {
+            let mut inner = self.scheduler.lock();
+            inner.workers -= 1;
+            inner.dropped.extend(self.job);
+            self.scheduler.tick.notify_one();
         }
-        if let Some(id) = inner.jobs.pop_front() {
-            return Some(id);
-        }
-        inner.idle += 1;
-        scheduler.work.wait(&mut inner);
-        inner.idle -= 1;
     }
 }
 

@@ -1,7 +1,11 @@
 //! Where the library says what it does: the host's log function, or nowhere.
 
+mod queue;
+
 use std::fmt;
 use std::sync::Arc;
+
+pub use queue::{MAX_WAITING, Output, Queue, SHARE};
 
 /// How much a line matters; the numbers of the C ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,10 +60,17 @@ impl Log {
         }
     }
 
+    /// Whether lines of this level go anywhere: what only they need is not made otherwise.
+    #[must_use]
+    pub fn wants(&self, level: Level) -> bool {
+        let most = self.sink.as_ref().map(|(max_level, _)| *max_level);
+        most.is_some_and(|max_level| level <= max_level)
+    }
+
     /// Writes one line if the level is wanted; formats nothing otherwise.
     pub fn write(&self, level: Level, text: fmt::Arguments<'_>) {
-        if let Some((max_level, sink)) = &self.sink
-            && level <= *max_level
+        if let Some((_, sink)) = &self.sink
+            && self.wants(level)
         {
             sink.line(level, &text.to_string());
         }

@@ -2,7 +2,10 @@
 
 pub mod cancel;
 pub mod clock;
+pub mod digest;
+pub mod files;
 pub mod log;
+pub mod moment;
 pub(crate) mod own_thread;
 pub(crate) mod random;
 pub mod signal;

@@ -14,6 +14,9 @@ pub struct Edges {
     pub(crate) paused: bool,
     /// When the last warning edge rose.
     pub(crate) last_warning: Option<Duration>,
+    /// Edges of this episode whose flag the host has read, though not their event: should they
+    /// rise again, they do so as an event alone.
+    pub(crate) flagged: Rising,
 }
 
 /// What a host should do about one result.
@@ -36,6 +39,7 @@ impl Edges {
         if !warning && !pause {
             self.warned = false;
             self.paused = false;
+            self.flagged = Rising::default();
             return Rising::default();
         }
         let gap_over = self
@@ -53,12 +57,25 @@ impl Edges {
         rising
     }
 
-    /// Edges that rose but that nobody was told of: they may rise again.
-    pub fn take_back(&mut self, untold: Rising) {
+    /// Edges that rose but whose event nobody read: they may rise again. A warning that nobody read
+    /// holds back none. Of `flagged` the host has read the flag in a result.
+    pub fn take_back(&mut self, untold: Rising, flagged: Rising) {
+        // What belongs to an episode that is over says nothing of the next.
+        self.flagged.warning |= self.warned && untold.warning && flagged.warning;
+        self.flagged.pause |= self.paused && untold.pause && flagged.pause;
         self.warned &= !untold.warning;
         self.paused &= !untold.pause;
         if untold.warning {
             self.last_warning = None;
+        }
+    }
+
+    /// Those of these edges that a result's flags tell of.
+    #[must_use]
+    pub fn in_flags(&self, rising: Rising) -> Rising {
+        Rising {
+            warning: rising.warning && !self.flagged.warning,
+            pause: rising.pause && !self.flagged.pause,
         }
     }
 }
@@ -139,6 +156,35 @@ mod tests {
             warnings.windows(2).all(|pair| pair[1] - pair[0] >= 15),
             "{warnings:?}"
         );
+    }
+
+    #[test]
+    fn an_edge_whose_flag_was_read_rises_again_as_an_event_alone_until_its_episode_ends() {
+        let both = Rising {
+            warning: true,
+            pause: true,
+        };
+        let none = Rising::default();
+        for (flagged, in_flags) in [(none, both), (both, none)] {
+            let mut edges = Edges::default();
+            assert_eq!(edges.judge(true, true, true, STEP), both);
+            edges.take_back(both, flagged);
+            assert_eq!(
+                edges.judge(true, true, true, STEP * 2),
+                both,
+                "no gap to keep"
+            );
+            assert_eq!(edges.in_flags(both), in_flags);
+            // Taken back once more, of which no flag could tell.
+            edges.take_back(both, none);
+            assert_eq!(edges.judge(true, true, true, STEP * 3), both);
+            assert_eq!(edges.in_flags(both), in_flags);
+            edges.judge(false, false, true, STEP * 4);
+            assert_eq!(edges.in_flags(both), both, "another episode");
+            // Unread until the episode was over: of the next one nothing was read.
+            edges.take_back(both, flagged);
+            assert_eq!(edges.in_flags(both), both);
+        }
     }
 
     #[test]

@@ -12,13 +12,16 @@ const FIRST_WAIT: Duration = Duration::from_secs(20);
 pub(crate) struct CreatePace {
     failures: u32,
     due_at: Duration,
+    /// Until when a `Retry-After` asked for patience. Of two creates side by side one may be told
+    /// to wait and the other succeed: that takes nothing back.
+    asked_until: Duration,
     last_failure: Duration,
     check_due_at: Duration,
 }
 
 impl CreatePace {
     pub(crate) fn remaining(&self, now: Duration) -> Duration {
-        self.due_at.saturating_sub(now)
+        self.due_at.max(self.asked_until).saturating_sub(now)
     }
 
     pub(crate) fn is_failing(&self) -> bool {
@@ -30,6 +33,7 @@ impl CreatePace {
             .max(self.check_due_at.saturating_sub(now))
     }
 
+    /// Ends the row of failures and its back-off, but not a wait that was asked for.
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
         self.due_at = Duration::ZERO;
@@ -60,8 +64,11 @@ impl CreatePace {
                 pacing::back_off(FIRST_WAIT, self.failures, jitter)
             }
         };
-        let due_at = now.saturating_add(wait.max(retry_after));
-        self.due_at = self.due_at.max(due_at);
+        self.due_at = self.due_at.max(now.saturating_add(wait));
+        if !retry_after.is_zero() {
+            let until = now.saturating_add(retry_after);
+            self.asked_until = self.asked_until.max(until);
+        }
         self.last_failure = now;
     }
 
@@ -112,6 +119,23 @@ mod tests {
             pace.failed((start, end), Next::BackOff, Duration::ZERO, 0.0);
         }
         assert_eq!(pace.remaining(end).as_secs(), 20);
+    }
+
+    #[test]
+    fn a_success_beside_a_failure_ends_the_back_off_but_not_the_wait_that_was_asked_for() {
+        let (start, end) = (Duration::from_secs(10), Duration::from_secs(11));
+        for (asked, left) in [(0, 0), (5, 5), (90, 90), (3_600, 3_600)] {
+            let mut pace = CreatePace::default();
+            let asked_for = Duration::from_secs(asked);
+            pace.failed((start, end), Next::BackOff, asked_for, 0.0);
+            pace.succeeded();
+            assert_eq!(pace.remaining(end).as_secs(), left, "asked for {asked} s");
+            assert_eq!(pace.check_remaining(end).as_secs(), left);
+            assert!(!pace.is_failing());
+            // Another failure does not shorten it either.
+            pace.failed((start, end), Next::BackOff, Duration::ZERO, 0.0);
+            assert_eq!(pace.remaining(end).as_secs(), left.max(20));
+        }
     }
 
     #[test]

@@ -221,7 +221,7 @@ pub struct Track {
     pub rejected: u32,
     /// Unusable 2xx answers in a row.
     pub unusable: Row,
-    /// Failures of the fallback in a row.
+    /// Outcomes of the fallback in a row whose rule ever switches, at once or after a number.
     pub fallback_failing: Row,
 }
 
@@ -256,7 +256,7 @@ impl Track {
         let (condition, mut status) = outcome;
         let rule = condition.rule();
         let was_fallback = self.using_fallback;
-        self.count(condition, spared, now);
+        self.count(condition, http_status != 0, spared, now);
         let switch = match rule.switch {
             Switch::No => false,
             Switch::Yes => !spared,
@@ -268,7 +268,7 @@ impl Track {
             && rule.renew == Renew::OnFallback
             && (condition == Condition::ContextGone || matches!(http_status, 404 | 410));
         let lost = renew && condition == Condition::ContextGone;
-        if self.fallback_failing.is_lasting(now) && rule.switch == Switch::Yes && was_fallback {
+        if self.fallback_failing.is_lasting(now) && rule.switch != Switch::No && was_fallback {
             renew = true;
             status = Status::ContextLost;
         }
@@ -290,14 +290,10 @@ impl Track {
         }
     }
 
-    /// Keeps the rows "in a row". An answer ends what another answer began; success and answers
-    /// that prove all is well end the failures of the fallback.
-    fn count(&mut self, condition: Condition, spared: bool, now: Duration) {
-        let is_answer = !matches!(
-            condition,
-            Condition::Unreachable | Condition::Local | Condition::Cancelled
-        );
-        if is_answer {
+    /// Keeps the rows. Every answer that does not belong to a row ends it; what happens without an
+    /// answer, and a cancel, leaves the rows as they are, but for that of the fallback's failures.
+    fn count(&mut self, condition: Condition, is_answer: bool, spared: bool, now: Duration) {
+        if is_answer && condition != Condition::Cancelled {
             if condition != Condition::Throttled {
                 self.throttled = 0;
             }
@@ -307,6 +303,9 @@ impl Track {
             if condition != Condition::BadVerdict {
                 self.unusable = Row::default();
             }
+            if condition.rule().switch == Switch::No {
+                self.fallback_failing = Row::default();
+            }
         }
         match condition {
             Condition::Throttled => self.throttled = self.throttled.saturating_add(1),
@@ -314,14 +313,8 @@ impl Track {
             Condition::BadVerdict => self.unusable.add(now),
             _ => {}
         }
-        match condition {
-            Condition::Verdict | Condition::ImageRejected | Condition::TooLarge => {
-                self.fallback_failing = Row::default();
-            }
-            _ if self.using_fallback && condition.rule().switch == Switch::Yes && !spared => {
-                self.fallback_failing.add(now);
-            }
-            _ => {}
+        if self.using_fallback && condition.rule().switch != Switch::No && !spared {
+            self.fallback_failing.add(now);
         }
     }
 }

@@ -83,7 +83,8 @@ pub struct Pacing {
     pub(crate) interval: Option<Interval>,
     /// Whether the last verdict suggested faster inspection.
     pub(crate) faster: bool,
-    /// Whether the last verdict held no valid interval.
+    /// The normal interval is `F`: the last verdict held no valid one, or there was none yet. That
+    /// an unusable answer held one changes nothing of that.
     pub(crate) defaulted: bool,
     /// The host's own interval in seconds; 0 follows the service.
     pub(crate) host_sec: u32,
@@ -91,6 +92,10 @@ pub struct Pacing {
     pub(crate) failures: u32,
     /// When the next call may start.
     pub(crate) due_at: Duration,
+    /// When the last attempt ended; before the first, when the context was made or restored.
+    pub(crate) ended_at: Duration,
+    /// Until when a `Retry-After` asked for patience.
+    pub(crate) asked_until: Duration,
     /// When the attempt ended whose normal interval is running; a changed host interval counts
     /// from there.
     pub(crate) normal_since: Option<Duration>,
@@ -102,7 +107,9 @@ impl Pacing {
     pub fn new(now: Duration, host_sec: u32) -> Pacing {
         Pacing {
             due_at: now,
+            ended_at: now,
             host_sec,
+            defaulted: true,
             ..Pacing::default()
         }
     }
@@ -120,6 +127,13 @@ impl Pacing {
     #[must_use]
     pub fn remaining(&self, now: Duration) -> Duration {
         self.due_at.saturating_sub(now)
+    }
+
+    /// Takes over what a verdict says of the next call.
+    pub fn judged(&mut self, interval: Option<Interval>, faster: bool) {
+        self.learn(interval);
+        self.faster = faster;
+        self.defaulted = interval.is_none();
     }
 
     /// Takes over an answer's interval; an answer without a valid one leaves the last.
@@ -166,6 +180,22 @@ impl Pacing {
             }
         };
         self.due_at = now.saturating_add(wait.max(at_least).min(MAX_WAIT));
+        self.ended_at = now;
+        self.asked_until = now.saturating_add(at_least);
+    }
+
+    /// A new context took the place of one that failed: it has not failed yet. The next call comes
+    /// at the last Minimum after the last attempt, and not before a `Retry-After` allows it.
+    pub fn start_over(&mut self) {
+        if self.failures == 0 {
+            return;
+        }
+        self.failures = 0;
+        let minimum = self
+            .interval
+            .map_or(FAILURE_FLOOR, |last| seconds(last.minimum));
+        let at = self.ended_at.saturating_add(minimum.max(FLOOR));
+        self.due_at = at.max(self.asked_until).min(self.due_at);
     }
 
     /// The host changed its interval: a normal wait that is running is measured anew, a failure
@@ -194,11 +224,11 @@ mod tests {
 
     fn after(minimum: u32, recommended: u32, host: u32, faster: bool) -> u64 {
         let mut pacing = Pacing::new(NOW, host);
-        pacing.learn(Some(Interval {
+        let interval = Interval {
             minimum,
             recommended,
-        }));
-        pacing.faster = faster;
+        };
+        pacing.judged(Some(interval), faster);
         pacing.ended(NOW, Next::Normal, Duration::ZERO, 0.0);
         secs(pacing.remaining(NOW))
     }
@@ -326,10 +356,11 @@ mod tests {
     #[test]
     fn a_changed_interval_counts_from_the_end_of_the_last_call() {
         let mut pacing = Pacing::new(NOW, 60);
-        pacing.learn(Some(Interval {
+        let interval = Interval {
             minimum: 5,
             recommended: 20,
-        }));
+        };
+        pacing.judged(Some(interval), false);
         pacing.ended(NOW, Next::Normal, Duration::ZERO, 0.0);
         pacing.set_host_interval(10);
         assert_eq!(secs(pacing.remaining(NOW)), 10);
@@ -338,6 +369,65 @@ mod tests {
         pacing.ended(NOW, Next::BackOff, Duration::ZERO, 0.0);
         pacing.set_host_interval(5);
         assert_eq!(secs(pacing.remaining(NOW)), 20, "a failure wait stays");
+    }
+
+    #[test]
+    fn the_normal_interval_before_any_verdict_is_the_floor_whatever_an_unusable_answer_held() {
+        // minimum, recommended, host -> wait
+        for (minimum, recommended, host, wait) in [
+            (5, 5, 0, 20),
+            (1, 20, 0, 20),
+            (5, 5, 8, 20),
+            (5, 5, 60, 60),
+            (40, 5, 0, 40),
+            (5, 90, 0, 90),
+            (5, 90, 30, 90),
+        ] {
+            let mut pacing = Pacing::new(NOW, host);
+            let interval = Some(Interval {
+                minimum,
+                recommended,
+            });
+            pacing.learn(interval);
+            pacing.ended(NOW, Next::BackOff, Duration::ZERO, 0.0);
+            pacing.ended(NOW, Next::Normal, Duration::ZERO, 0.0);
+            let case = format!("minimum {minimum} recommended {recommended} host {host}");
+            assert_eq!(secs(pacing.remaining(NOW)), wait, "{case}");
+            pacing.judged(interval, false);
+            assert!(secs(pacing.normal()) <= wait, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_new_context_has_not_failed_yet() {
+        let later = NOW + Duration::from_secs(7);
+        // minimum if any, failures, Retry-After of the last -> wait at `later`
+        for (minimum, failures, asked, wait) in [
+            (None, 1, 0, 13),
+            (None, 5, 0, 13),
+            (Some(5), 5, 0, 0),
+            (Some(1), 5, 0, 0),
+            (Some(60), 5, 0, 53),
+            (Some(5), 5, 100, 93),
+            (Some(60), 5, 10, 53),
+        ] {
+            let mut pacing = Pacing::new(NOW, 0);
+            pacing.learn(minimum.map(|minimum| Interval {
+                minimum,
+                recommended: 90,
+            }));
+            for _ in 0..failures {
+                pacing.ended(NOW, Next::BackOff, Duration::from_secs(asked), 0.2);
+            }
+            pacing.start_over();
+            let case = format!("{minimum:?} {failures} {asked}");
+            assert_eq!(secs(pacing.remaining(later)), wait, "{case}");
+            assert_eq!(pacing.failures, 0);
+        }
+        let mut pacing = Pacing::new(NOW, 300);
+        pacing.ended(NOW, Next::Normal, Duration::ZERO, 0.0);
+        pacing.start_over();
+        assert_eq!(secs(pacing.remaining(NOW)), 300, "nothing had failed");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Session;
-use crate::frame::Digest;
+use crate::platform::digest::Digest;
 use crate::rules::alerts::Rising;
 
 /// What a context waits for.
@@ -54,9 +54,15 @@ impl Session {
         state.spoiled |= held && state.processing;
     }
 
-    /// Edges that rose, but that nobody was told of, may rise again.
-    pub(crate) fn take_back(&self, untold: Rising) {
-        self.state.lock().edges.take_back(untold);
+    /// Edges that rose, but whose event nobody read, may rise again; of `flagged` the host has read
+    /// the flag in a result.
+    pub(crate) fn take_back(&self, untold: Rising, flagged: Rising) {
+        self.state.lock().edges.take_back(untold, flagged);
+    }
+
+    /// The edges of the last verdict, which whoever watches tells of from here on.
+    pub(crate) fn hand_over(&self) -> Rising {
+        std::mem::take(&mut self.state.lock().to_tell)
     }
 
     /// Whether the service could not decode a frame of these bytes.

@@ -5,9 +5,11 @@ use std::time::Duration;
 use crate::account::latch::Ticket;
 use crate::backend::{Print, Reading};
 use crate::error::{Due, Error, Status};
-use crate::frame::{self, Age, Digest};
+use crate::frame::{self, Age};
 use crate::platform::cancel::CancelToken;
+use crate::platform::digest::Digest;
 use crate::platform::log::Level;
+use crate::platform::moment::Moment;
 use crate::platform::random;
 use crate::rules::outcome_table::{Condition, Decision};
 use crate::rules::pacing::{Interval, Next};
@@ -18,14 +20,15 @@ use super::Session;
 use super::outcome::{Outcome, flags};
 use super::state::State;
 
-/// A process call in flight. Dropped before it is complete, which only a panic does, it counts as one.
+/// A process call in flight. Dropped before it is complete, which only a panic does, it counts as one. It is
+/// complete when its session is free again, and not before: a panic on the way leaves nothing busy.
 pub(super) struct InFlight<'a> {
     session: &'a Session,
     token: CancelToken,
     print: Print,
     fallback: bool,
-    started: Duration,
-    age: Option<Age>,
+    started: Moment,
+    age: Age,
     ticket: Ticket,
     completed: bool,
 }
@@ -36,8 +39,8 @@ impl<'a> InFlight<'a> {
         token: CancelToken,
         print: Print,
         fallback: bool,
-        started: Duration,
-        age: Option<Age>,
+        started: Moment,
+        age: Age,
     ) -> InFlight<'a> {
         let ticket = session.account.latch.ticket();
         InFlight {
@@ -64,7 +67,6 @@ impl<'a> InFlight<'a> {
         digest: Digest,
         reading: &Reading,
     ) -> (Result<Outcome, Error>, Level) {
-        self.completed = true;
         let account = &self.session.account;
         account.counters.traffic(reading.traffic);
         match reading.verdict {
@@ -85,20 +87,20 @@ impl<'a> InFlight<'a> {
     }
 
     /// A verdict arrived: pace by it, and raise what it raises.
-    fn deliver(&self, verdict: &Verdict, digest: Digest) -> Result<Outcome, Error> {
+    fn deliver(&mut self, verdict: &Verdict, digest: Digest) -> Result<Outcome, Error> {
         let account = &self.session.account;
         let mut state = self.session.state.lock();
-        let now = account.world.clock.now();
+        let moment = Moment::of(&*account.world.clock);
+        let now = moment.now();
         let spoiled = state.spoiled;
-        state.release();
-        state.pacing.learn(verdict.interval);
-        state.pacing.faster = verdict.faster;
-        state.pacing.defaulted = verdict.interval.is_none();
+        state.pacing.judged(verdict.interval, verdict.faster);
         let decision = state
             .track
             .decide((Condition::Verdict, Status::Ok), 200, false, now);
         state.pacing.ended(now, decision.next, Duration::ZERO, 0.0);
         state.last_status = Status::Ok;
+        state.release();
+        self.completed = true;
         if state.closed {
             return Err(Error::local(Status::Cancelled));
         }
@@ -107,8 +109,8 @@ impl<'a> InFlight<'a> {
             state.last_status = error.status;
             return Err(error);
         }
-        let age = self.age.map(|age| age.at(now));
-        let late = age.is_some_and(|age| frame::is_too_old(age, account.config.max_frame_age));
+        let age = self.age.at_verdict(&self.started, &moment);
+        let late = frame::is_too_old(age, account.config.max_frame_age);
         let repeated = state.last_frame.replace(digest) == Some(digest);
         state.last_quality = verdict.quality;
         state.wants_renewal = false;
@@ -118,9 +120,13 @@ impl<'a> InFlight<'a> {
         let rising = state
             .edges
             .judge(verdict.warning, verdict.pause, counts, now);
+        let in_flags = state.edges.in_flags(rising);
+        if state.automatic {
+            state.to_tell = rising;
+        }
         let bits = [
-            (rising.warning, flags::WARNING_EDGE),
-            (rising.pause, flags::PAUSE_EDGE),
+            (in_flags.warning, flags::WARNING_EDGE),
+            (in_flags.pause, flags::PAUSE_EDGE),
             (self.fallback, flags::FALLBACK),
             (repeated, flags::REPEATED_FRAME),
             (late, flags::LATE),
@@ -145,17 +151,17 @@ impl<'a> InFlight<'a> {
                 .filter(|(set, _)| *set)
                 .map(|(_, bit)| bit)
                 .sum(),
-            latency_ms: Due::In(now.saturating_sub(self.started)).as_ms(),
-            frame_age_ms: age.map_or(0, |age| Due::In(age).as_ms().max(1)),
+            rising,
+            latency_ms: Due::In(now.saturating_sub(self.started.now())).as_ms(),
+            frame_age_ms: Due::In(self.age.at(&moment)).as_ms(),
         })
     }
 
     /// No verdict arrived: the outcome table says what follows.
-    fn refuse(&self, reading: &Reading, digest: Digest) -> Error {
+    fn refuse(&mut self, reading: &Reading, digest: Digest) -> Error {
         let clock = &self.session.account.world.clock;
         let mut state = self.session.state.lock();
         let now = clock.now();
-        state.release();
         state.pacing.learn(reading.interval);
         let (condition, _) = reading.outcome;
         let stale_connection =
@@ -174,6 +180,8 @@ impl<'a> InFlight<'a> {
             state.reject(digest);
         }
         state.apply(&decision, reading.retry_after, now);
+        state.release();
+        self.completed = true;
         let due = self.session.due_of(&state, now);
         reading.error(decision.status, due)
     }

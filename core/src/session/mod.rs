@@ -7,6 +7,7 @@
 mod attached;
 mod in_flight;
 pub mod outcome;
+mod renewal;
 mod restore;
 pub(crate) mod saved;
 mod state;
@@ -16,12 +17,14 @@ use std::time::Duration;
 
 use crate::platform::sync::{Condvar, Mutex};
 
-use crate::account::{Account, Purpose, Wake};
+use crate::account::{Account, Wake};
 use crate::backend::Print;
 use crate::error::{Due, Error, Status};
-use crate::frame::{self, Age, Digest, Frame};
+use crate::frame::{self, Age, Frame};
 use crate::platform::cancel::CancelToken;
+use crate::platform::digest::Digest;
 use crate::platform::log::Level;
+use crate::platform::moment::Moment;
 use crate::rules::confidence::Confidence;
 use crate::rules::pacing::check_interval;
 
@@ -70,7 +73,8 @@ impl Session {
         session
     }
 
-    /// One upload, one verdict. `captured_unix_ms` is when the frame was taken, if that is known.
+    /// One upload, one verdict. `captured_unix_ms` is when the frame was taken; without it, that is
+    /// now.
     ///
     /// # Errors
     /// A local status, in the order of the contract, when nothing was sent; otherwise what the
@@ -82,19 +86,19 @@ impl Session {
     fn try_process(&self, jpeg: &[u8], captured_unix_ms: Option<i64>) -> Result<Outcome, Error> {
         frame::check(jpeg).map_err(|error| self.with_due(error))?;
         let clock = &self.account.world.clock;
-        let age = captured_unix_ms.map(|ms| Age::new(ms, clock.wall_ms(), clock.now()));
+        let age = Age::new(captured_unix_ms, clock.wall_ms(), Moment::of(&**clock));
         self.process_checked(jpeg, age, || self.account.world.digest(jpeg))
     }
 
     /// As [`process`](Self::process), of a frame that was checked and read before.
     pub(crate) fn process_frame(&self, frame: &Frame) -> Result<Outcome, Error> {
-        self.remember(self.process_checked(&frame.jpeg, Some(frame.age), || frame.digest))
+        self.remember(self.process_checked(&frame.jpeg, frame.age, || frame.digest))
     }
 
     fn process_checked(
         &self,
         jpeg: &[u8],
-        age: Option<Age>,
+        age: Age,
         digest: impl FnOnce() -> Digest,
     ) -> Result<Outcome, Error> {
         let in_flight = self.begin(jpeg, age)?;
@@ -121,17 +125,17 @@ impl Session {
     }
 
     /// The local checks that need the state, in the order of the contract, then off.
-    fn begin(&self, jpeg: &[u8], age: Option<Age>) -> Result<InFlight<'_>, Error> {
+    fn begin(&self, jpeg: &[u8], age: Age) -> Result<InFlight<'_>, Error> {
         let world = &self.account.world;
         let mut state = self.state.lock();
-        let now = world.clock.now();
+        let moment = Moment::of(&*world.clock);
+        let now = moment.now();
         let refuse =
             |status, state: &State| Err(Error::local(status).retry_after(self.due_of(state, now)));
         if state.was_rejected(jpeg, world) {
             return refuse(Status::ImageRejected, &state);
         }
-        if age.is_some_and(|age| frame::is_too_old(age.at(now), self.account.config.max_frame_age))
-        {
+        if frame::is_too_old(age.at(&moment), self.account.config.max_frame_age) {
             return refuse(Status::StaleFrame, &state);
         }
         self.admit(&state, now)?;
@@ -146,13 +150,14 @@ impl Session {
         let token = CancelToken::new();
         state.in_flight = Some(token.clone());
         state.processing = true;
-        state.calls += 1;
+        // A saved text may say any number.
+        state.calls = state.calls.saturating_add(1);
         Ok(InFlight::new(
             self,
             token,
             state.print.clone(),
             state.track.using_fallback,
-            now,
+            moment,
             age,
         ))
     }
@@ -205,14 +210,15 @@ impl Session {
         let token = CancelToken::new();
         let mut state = self.state.lock();
         self.admit(&state, clock.now())?;
-        state.in_flight = Some(token.clone());
         loop {
             let wait = state.pacing.remaining(clock.now());
             if !wait.is_zero() {
+                // Only while it sleeps: no panic leaves the context busy, and what `admit` asks
+                // afterwards is whether anyone else is.
+                state.in_flight = Some(token.clone());
                 self.changed.wait_for(&mut state, wait);
+                state.in_flight = None;
             }
-            // Not busy for itself: what `admit` asks is whether anyone else is.
-            state.in_flight = None;
             if token.is_cancelled() {
                 return Err(Error::local(Status::Cancelled));
             }
@@ -220,7 +226,6 @@ impl Session {
             if state.pacing.remaining(clock.now()).is_zero() {
                 return Ok(());
             }
-            state.in_flight = Some(token.clone());
         }
     }
 
@@ -252,47 +257,6 @@ impl Session {
             state.pacing.set_host_interval(sec);
             state.host_override = Some(sec);
         }
-        self.changed.notify_all();
-        Ok(())
-    }
-
-    /// One Create Context call; its URLs replace this context's. Pace, edges and counters stay.
-    ///
-    /// # Errors
-    /// `NotDue` before a create is due or after three renewals within an hour, `Busy`, the latch,
-    /// and every status of a create.
-    pub fn renew(&self) -> Result<(), Error> {
-        self.remember(self.try_renew())
-    }
-
-    fn try_renew(&self) -> Result<(), Error> {
-        let clock = &self.account.world.clock;
-        let token = CancelToken::new();
-        {
-            let mut state = self.state.lock();
-            let now = clock.now();
-            if state.closed {
-                return Err(Error::local(Status::Cancelled));
-            }
-            self.account.refuse_if_latched()?;
-            if state.in_flight.is_some() {
-                return Err(Error::local(Status::Busy).retry_after(self.due_of(&state, now)));
-            }
-            let wait = state.until_renewal(now);
-            if !wait.is_zero() {
-                let text =
-                    "three renewals within an hour are the most; wait, or make a new context";
-                return Err(Error::with_text(Status::NotDue, text).retry_after(Due::In(wait)));
-            }
-            state.in_flight = Some(token.clone());
-        }
-        let busy = BusyGuard { session: self };
-        let print = self
-            .account
-            .create(Purpose::Context, self.warning, self.pause, &token);
-        drop(busy);
-        let print = print?;
-        self.state.lock().renewed(print, &**clock);
         self.changed.notify_all();
         Ok(())
     }
@@ -361,16 +325,5 @@ impl std::fmt::Debug for Session {
         f.debug_struct("Session")
             .field("id", &self.id)
             .finish_non_exhaustive()
-    }
-}
-
-/// Frees the session for the next call when a renewal ends, however it ends.
-struct BusyGuard<'a> {
-    session: &'a Session,
-}
-
-impl Drop for BusyGuard<'_> {
-    fn drop(&mut self) {
-        self.session.state.lock().in_flight = None;
     }
 }

@@ -1,6 +1,7 @@
 //! What a host is given: verdicts, their flags, and the state of a context.
 
 use crate::error::{Due, Status};
+use crate::rules::alerts::Rising;
 
 /// Flags of an [`Outcome`]; the numbers of the C ABI.
 pub mod flags {
@@ -41,9 +42,13 @@ pub struct Outcome {
     pub next_due_ms: u32,
     /// Bits of [`flags`].
     pub flags: u32,
+    /// The edges that rose. The flags tell of them too, but not of one that rises again because
+    /// its event was not read although its flag was.
+    pub rising: Rising,
     /// Milliseconds from call to verdict.
     pub latency_ms: u32,
-    /// Milliseconds from capture to verdict; 0 when the capture time was not given.
+    /// Milliseconds from capture to verdict, time asleep included; from the call on where no capture
+    /// time was given.
     pub frame_age_ms: u32,
 }
 

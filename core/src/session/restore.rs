@@ -4,16 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Session;
-use super::state::{CreatedAt, MAX_REJECTED, MAX_RENEWALS, State};
+use super::renewal::MAX_RENEWALS;
+use super::state::{CreatedAt, MAX_REJECTED, State};
 use crate::account::Account;
 use crate::backend::Print;
 use crate::error::{Due, Error, Status};
-use crate::frame::Digest;
 use crate::platform::clock::Clock;
-use crate::rules::alerts::Edges;
+use crate::platform::digest::Digest;
+use crate::rules::alerts::{Edges, Rising};
 use crate::rules::confidence::Confidence;
 use crate::rules::outcome_table::{Row, Track};
-use crate::rules::pacing::{DEFAULT_INTERVAL_SEC, Interval, MAX_WAIT, Pacing, check_interval};
+use crate::rules::pacing::check_interval;
+use crate::rules::pacing::{DEFAULT_INTERVAL_SEC, Interval};
+use crate::rules::pacing::{MAX_WAIT, Pacing};
 use crate::session::saved::Saved;
 
 fn to_ms(time: Duration) -> u64 {
@@ -24,11 +27,12 @@ impl Session {
     /// This context as text, to survive a restart of the host. A secret: it holds the URLs.
     #[must_use]
     pub fn save(&self) -> String {
-        self.snapshot().encode()
+        self.snapshot(Rising::default()).encode()
     }
 
-    /// What is saved.
-    pub(crate) fn snapshot(&self) -> Saved {
+    /// What is saved. Edges whose event is unread are saved as not raised, and those that are not
+    /// even queued: should the host end here, it is told again rather than never.
+    pub(crate) fn snapshot(&self, unread: Rising) -> Saved {
         let clock = &*self.account.world.clock;
         let state = self.state.lock();
         let now = clock.now();
@@ -37,6 +41,9 @@ impl Session {
             // How the call in flight ends, this text will never know.
             wait = wait.max(state.pacing.floor());
         }
+        let mut edges = state.edges;
+        edges.take_back(unread, Rising::default());
+        edges.take_back(state.to_tell, Rising::default());
         let back = |then: Duration| to_ms(now.saturating_sub(then));
         let frame = |digest: &Digest| (digest.len, digest.sum);
         let Print::Service(urls) = &state.print;
@@ -50,6 +57,7 @@ impl Session {
             boot_id: clock.boot_id(),
             saved_boot_ms: clock.since_boot().map(to_ms),
             wait_ms: to_ms(wait),
+            asked_ms: to_ms(state.pacing.asked_until.saturating_sub(now)),
             minimum: state.pacing.interval.map(|last| last.minimum),
             recommended: state.pacing.interval.map(|last| last.recommended),
             faster: state.pacing.faster,
@@ -64,9 +72,9 @@ impl Session {
                 state.track.fallback_failing.count,
                 back(state.track.fallback_failing.since),
             ),
-            warned: state.edges.warned,
-            paused: state.edges.paused,
-            last_warning_age_ms: state.edges.last_warning.map(back),
+            warned: edges.warned,
+            paused: edges.paused,
+            last_warning_age_ms: edges.last_warning.map(back),
             lost: state.lost,
             calls: state.calls,
             last_quality: state.last_quality,
@@ -154,6 +162,7 @@ impl Saved {
             warned: self.warned,
             paused: self.paused,
             last_warning: self.last_warning_age_ms.map(ago),
+            flagged: Rising::default(),
         };
         let frame = |(len, sum): (usize, u64)| Digest { len, sum };
         state.last_frame = self.last_frame.map(frame);
@@ -198,15 +207,20 @@ impl Saved {
             _ => return Err(damaged()),
         };
         let least = interval.map_or(DEFAULT_INTERVAL_SEC, |last| last.minimum);
-        let rest = Duration::from_millis(self.wait_ms)
-            .saturating_sub(passed)
-            .min(MAX_WAIT);
+        let rest = |ms: u64| {
+            Duration::from_millis(ms)
+                .saturating_sub(passed)
+                .min(MAX_WAIT)
+        };
+        let wait = rest(self.wait_ms).max(Duration::from_secs(least.into()));
         state.pacing = Pacing {
             interval,
             faster: self.faster,
-            defaulted: self.defaulted,
+            // Before the first verdict, texts of before 0.2 say false.
+            defaulted: self.defaulted || self.last_quality == 0,
             failures: self.failures,
-            due_at: now.saturating_add(rest.max(Duration::from_secs(least.into()))),
+            due_at: now.saturating_add(wait),
+            asked_until: now.saturating_add(rest(self.asked_ms)),
             ..Pacing::new(now, host_sec)
         };
         Ok(())

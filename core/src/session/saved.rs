@@ -29,6 +29,9 @@ pub(crate) struct Saved {
     pub(crate) boot_id: Option<String>,
     pub(crate) saved_boot_ms: Option<u64>,
     pub(crate) wait_ms: u64,
+    /// The part of the wait that a `Retry-After` asked for. Not in texts of before 0.2.
+    #[serde(default)]
+    pub(crate) asked_ms: u64,
     pub(crate) minimum: Option<u32>,
     pub(crate) recommended: Option<u32>,
     pub(crate) faster: bool,
@@ -186,6 +189,8 @@ mod tests {
             boot_id: Some("x".repeat(64)),
             saved_wall_ms: i64::MIN,
             saved_boot_ms: Some(max),
+            wait_ms: max,
+            asked_ms: max,
             unusable: (u32::MAX, max),
             fallback_failing: (u32::MAX, max),
             last_frame: Some((usize::MAX, max)),

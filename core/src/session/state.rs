@@ -5,43 +5,37 @@ use std::time::Duration;
 
 use crate::backend::Print;
 use crate::error::{Error, Status};
-use crate::frame::Digest;
 use crate::platform::cancel::CancelToken;
 use crate::platform::clock::{Clock, World};
-use crate::rules::alerts::Edges;
+use crate::platform::digest::Digest;
+use crate::platform::moment::Moment;
+use crate::rules::alerts::{Edges, Rising};
 use crate::rules::outcome_table::Track;
 use crate::rules::pacing::{MAX_WAIT, Pacing};
 
-/// At most this many renewals within [`RENEWAL_WINDOW`].
-pub(super) const MAX_RENEWALS: usize = 3;
-const RENEWAL_WINDOW: Duration = Duration::from_secs(3_600);
+use super::renewal::{MAX_RENEWALS, RENEWAL_WINDOW};
+
 /// How many rejected frames are known again.
 pub(super) const MAX_REJECTED: usize = 8;
 
-/// When a context was created, on a clock that counts suspend where there is one.
+/// When a context was created, on a clock that counts time asleep where there is one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CreatedAt {
-    /// Its age at the two readings below.
-    pub(super) age: Duration,
-    pub(super) since_boot: Option<Duration>,
-    pub(super) now: Duration,
+    /// Its age at the moment below.
+    age: Duration,
+    at: Moment,
 }
 
 impl CreatedAt {
     pub(super) fn with_age(age: Duration, clock: &dyn Clock) -> CreatedAt {
         CreatedAt {
             age,
-            since_boot: clock.since_boot(),
-            now: clock.now(),
+            at: Moment::of(clock),
         }
     }
 
     fn age(&self, clock: &dyn Clock) -> Duration {
-        let passed = match (clock.since_boot(), self.since_boot) {
-            (Some(now), Some(then)) => now.saturating_sub(then),
-            _ => clock.now().saturating_sub(self.now),
-        };
-        self.age.saturating_add(passed)
+        self.age.saturating_add(Moment::of(clock).since(&self.at))
     }
 }
 
@@ -65,6 +59,8 @@ pub(super) struct State {
     pub(super) wants_renewal: bool,
     /// Renewed by whoever watches it: a failure keeps its own status.
     pub(super) automatic: bool,
+    /// Edges that rose, but that whoever watches has not queued yet.
+    pub(super) to_tell: Rising,
     /// The user wants no edges.
     pub(super) muted: bool,
     /// The print is paused.
@@ -95,6 +91,7 @@ impl State {
             closed: false,
             wants_renewal: false,
             automatic: false,
+            to_tell: Rising::default(),
             muted: false,
             held: false,
             spoiled: false,
@@ -157,6 +154,11 @@ impl State {
         };
         self.lost = false;
         self.wants_renewal = false;
+        if self.automatic {
+            // How long the old context failed says nothing of the new one, and the print has not
+            // been watched for as long.
+            self.pacing.start_over();
+        }
         if self.renewals.len() == MAX_RENEWALS {
             self.renewals.pop_front();
         }

@@ -48,6 +48,8 @@ struct Times {
     wall_ms: i64,
     boot: Option<Duration>,
     boot_id: Option<String>,
+    /// How many readings there are before one that panics.
+    trap: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -60,7 +62,18 @@ impl FakeClock {
             wall_ms: 1_793_000_000_000,
             boot: Some(Duration::from_secs(1_000)),
             boot_id: Some("boot-1".into()),
+            trap: None,
         }))
+    }
+
+    /// The reading after so many others panics, once.
+    pub fn set_trap(&self, readings: usize) {
+        self.0.lock().unwrap().trap = Some(readings);
+    }
+
+    /// Whether no reading has panicked since it was set, and none will.
+    pub fn take_trap(&self) -> bool {
+        self.0.lock().unwrap().trap.take().is_some()
     }
 
     /// All clocks go on.
@@ -102,7 +115,18 @@ impl FakeClock {
 
 impl Clock for FakeClock {
     fn now(&self) -> Duration {
-        self.0.lock().unwrap().now
+        let mut times = self.0.lock().unwrap();
+        let now = times.now;
+        times.trap = match times.trap {
+            Some(0) => {
+                times.trap = None;
+                drop(times);
+                // A panic that prints nothing.
+                std::panic::resume_unwind(Box::new("planted"));
+            }
+            trap => trap.map(|readings| readings - 1),
+        };
+        now
     }
 
     fn wall_ms(&self) -> i64 {
@@ -273,6 +297,10 @@ impl Script {
         self.steps.lock().unwrap().push_back(step);
     }
 
+    pub fn push_front(&self, step: Step) {
+        self.steps.lock().unwrap().push_front(step);
+    }
+
     fn run(&self, step: Step, request: &Request<'_>) -> Exchange {
         let all = request.body_len() as u64;
         let done = |outcome, sent, reused| Exchange {
@@ -282,6 +310,7 @@ impl Script {
             answered: false,
             bytes_sent: if sent == Sent::All { all } else { 0 },
             bytes_received: 0,
+            cause: None,
         };
         let answer = |status, headers: Vec<(&str, String)>, body| {
             let named = |wanted: &'static str| -> Vec<String> {
@@ -339,12 +368,13 @@ impl Script {
 
 impl Transport for Script {
     fn exchange(&self, request: &Request<'_>) -> Exchange {
+        let at = self.clock.now();
         self.seen.lock().unwrap().push(Seen {
             url: request.url.as_str().to_owned(),
             key: request.key.map(|key| key.expose().to_owned()),
             content_type: request.content_type.to_owned(),
             body: request.body.concat(),
-            at: self.clock.now(),
+            at,
         });
         let step = self.steps.lock().unwrap().pop_front();
         let step = step.or_else(|| self.otherwise.lock().unwrap().clone());

@@ -34,16 +34,23 @@ pub struct Read {
     pub event: Event,
 }
 
+/// What a camera gives when it is asked for the n-th time: the bytes, and their age in milliseconds
+/// where that is stated.
+pub type Gives = fn(usize) -> (Vec<u8>, Option<i64>);
+
 pub struct Host {
     pub rig: Rig,
     pub monitor: Arc<Monitor>,
     others: Vec<(u64, std::sync::Weak<Monitor>)>,
     pub log: Vec<Read>,
     pub camera: Camera,
+    /// Instead of what `camera` says. Whether it is taken over is nobody's concern.
+    pub gives: Option<Gives>,
     pub reads: bool,
     pub contains_panics: bool,
     since: Duration,
     frames: usize,
+    given: usize,
 }
 
 /// Starts no threads: the tests do their work.
@@ -75,9 +82,11 @@ impl Host {
             others: vec![],
             log: vec![],
             camera: Camera::On,
+            gives: None,
             reads: true,
             contains_panics: false,
             frames: 1_000,
+            given: 0,
         }
     }
 
@@ -130,7 +139,12 @@ impl Host {
             let Some(event) = self.rig.client.next_event(Some(Duration::ZERO)).unwrap() else {
                 return;
             };
-            if event.kind == Kind::FrameWanted && self.camera != Camera::Off {
+            if let Some(gives) = self.gives.filter(|_| event.kind == Kind::FrameWanted) {
+                let (bytes, age) = gives(self.given);
+                self.given += 1;
+                let captured = age.map(|age| self.wall_ms() - age);
+                drop(self.monitor.submit(&bytes, captured));
+            } else if event.kind == Kind::FrameWanted && self.camera != Camera::Off {
                 self.frames += usize::from(self.camera == Camera::On);
                 let frame = frame(self.frames);
                 let other = self.others.iter().find(|(tag, _)| *tag == event.tag);

@@ -1,7 +1,8 @@
 //! What the tests of the real transport share.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,9 @@ use oe_core::transport::{Exchange, Reply, ReplyBody, Request, Transport};
 use oe_test_support::certs::{Authority, Fault};
 use oe_test_support::fake_jpeg;
 use oe_test_support::peer::{Peer, Step};
+
+/// More than the system takes off our hands while the peer reads its first megabyte.
+pub const MORE_THAN_BUFFERS: usize = 24 << 20;
 
 pub const KEY: &str = "key-that-nobody-may-see";
 pub const USER_AGENT: &str = "oe-process/0.0 (test)";
@@ -81,7 +85,10 @@ impl Post {
 
     /// With an image of this many bytes.
     pub fn image(mut self, len: usize) -> Post {
-        self.body[1] = fake_jpeg(len, 2);
+        static MADE: Mutex<BTreeMap<usize, Vec<u8>>> = Mutex::new(BTreeMap::new());
+        let mut made = MADE.lock().unwrap();
+        let image = made.entry(len).or_insert_with(|| fake_jpeg(len, 2));
+        self.body[1] = image.clone();
         self
     }
 
@@ -113,17 +120,27 @@ impl Post {
         delay: Duration,
         transport: &HttpTransport,
     ) -> (Exchange, Duration) {
-        let cancel = self.cancel.clone();
-        let canceller = thread::spawn(move || {
-            thread::sleep(delay);
-            let at = Instant::now();
-            cancel.cancel();
-            at
-        });
-        let exchange = self.send(transport);
-        let end = Instant::now();
-        let at = canceller.join().unwrap();
-        (exchange, end.saturating_duration_since(at))
+        self.cancelled_once(|| thread::sleep(delay), transport)
+    }
+
+    /// The same, cancelled as soon as `comes` returns.
+    pub fn cancelled_once(
+        &self,
+        comes: impl FnOnce() + Send,
+        transport: &HttpTransport,
+    ) -> (Exchange, Duration) {
+        thread::scope(|scope| {
+            let canceller = scope.spawn(|| {
+                comes();
+                let at = Instant::now();
+                self.cancel.cancel();
+                at
+            });
+            let exchange = self.send(transport);
+            let end = Instant::now();
+            let at = canceller.join().unwrap();
+            (exchange, end.saturating_duration_since(at))
+        })
     }
 }
 

@@ -55,6 +55,7 @@ pub fn uploads_of(data: &[u8]) -> usize {
         host.world.set_latched(latched);
         host.perform(*operation);
     }
+    host.watched_in_the_end();
     check(&host.world)
 }
 
@@ -161,6 +162,32 @@ impl Host {
         );
     }
 
+    /// Whatever came before: when the account is mended, the print goes on and frames come, they are
+    /// sent.
+    fn watched_in_the_end(&mut self) {
+        let Some(monitor) = self.monitor.clone() else {
+            return;
+        };
+        drop(monitor.resume());
+        if monitor.info().is_err() {
+            // Stopped.
+            return;
+        }
+        let before = self.world.requests();
+        self.world.all_well();
+        // Three renewals an hour are the most, then one waits.
+        for step in 0..2_000 {
+            self.client.clear_latch();
+            self.world.set_latched(false);
+            self.turn(12 + step as u8 % 3);
+            if self.world.uploads_since(before) > 1 {
+                return;
+            }
+            self.world.advance(Duration::from_secs(5));
+        }
+        panic!("a print that is never watched");
+    }
+
     fn command(&mut self, operation: u8) {
         let Some(monitor) = &self.monitor else {
             return;
@@ -180,6 +207,8 @@ impl Host {
                 }
             }
             7 => self.monitor = None,
+            8 => self.world.set_refuses(true),
+            9 => self.world.set_refuses(false),
             _ => drop(monitor.info()),
         }
     }

@@ -10,6 +10,8 @@
 )]
 
 mod calls;
+mod log;
+mod peers;
 mod world;
 
 use oe_core::account::config::Options;
@@ -21,6 +23,8 @@ use oe_core::wire::api_error::{ApiError, retry_after};
 use oe_core::wire::{create_context, verdict};
 
 pub use calls::{calls, uploads_of};
+pub use log::log;
+pub use peers::peers;
 
 /// A fuzz target.
 pub type Target = fn(&[u8]);
@@ -34,6 +38,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("saved", saved),
     ("options", options),
     ("calls", calls),
+    ("peers", peers),
+    ("log", log),
 ];
 
 /// The body of an answer with a verdict.
@@ -115,6 +121,7 @@ pub fn saved(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let world = world::World::new(Vec::new());
     let client = world.client();
+    let mut contexts = Vec::new();
     if let Ok(context) = client.restore(&text) {
         assert!(
             context.due().as_ms() >= 5_000,
@@ -125,6 +132,7 @@ pub fn saved(data: &[u8]) {
         client
             .restore(&again)
             .expect("what is saved can be restored");
+        contexts.push(context);
     }
     if let Ok(monitor) = client.start_saved_monitor(&text, 1) {
         let again = monitor.save().expect("it runs");
@@ -133,6 +141,18 @@ pub fn saved(data: &[u8]) {
             .expect("what is saved can be restored");
     }
     assert_eq!(world.requests(), 0, "restoring sends nothing");
+    for context in contexts {
+        // And whatever its numbers are, they are counted on with.
+        for number in 0..4 {
+            let oe_core::error::Due::In(wait) = context.due() else {
+                break;
+            };
+            world.advance(wait);
+            drop(context.process(&[0xFF, 0xD8, 0xFF, number], None));
+            let _ = (context.info(), context.save());
+            drop(context.renew());
+        }
+    }
 }
 
 /// Setters in any order with any value.

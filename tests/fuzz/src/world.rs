@@ -29,16 +29,20 @@ struct State {
     contexts: u32,
     seen: Vec<Seen>,
     latched: bool,
+    /// No thread is to be had.
+    refuses: bool,
 }
 
 /// Everything outside of the client.
 pub(crate) struct World(Mutex<State>);
 
-struct NoThreads;
-
-impl Spawn for NoThreads {
+/// Starts none, and says so or not.
+impl Spawn for World {
     fn spawn(&self, _: &'static str, _: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-        Ok(())
+        match self.0.lock().expect("no panic").refuses {
+            true => Err(io::ErrorKind::WouldBlock.into()),
+            false => Ok(()),
+        }
     }
 }
 
@@ -57,7 +61,7 @@ impl World {
         options.set_api_key(Some("SECRETKEY")).expect("a good key");
         let world = clock::World {
             clock: Arc::clone(self) as _,
-            spawn: Arc::new(NoThreads),
+            spawn: Arc::clone(self) as _,
             ..clock::World::default()
         };
         Client::with_transport(&options, world, Arc::clone(self) as _).expect("good options")
@@ -76,6 +80,26 @@ impl World {
     /// Tells the transport what the client says of its latch, just before a call.
     pub(crate) fn set_latched(&self, latched: bool) {
         self.0.lock().expect("no panic").latched = latched;
+    }
+
+    pub(crate) fn set_refuses(&self, refuses: bool) {
+        self.0.lock().expect("no panic").refuses = refuses;
+    }
+
+    /// From now on every answer is a good one.
+    pub(crate) fn all_well(&self) {
+        let mut state = self.0.lock().expect("no panic");
+        state.next = state.answers.len();
+        state.refuses = false;
+    }
+
+    /// How many frames were sent, not counting the first requests.
+    pub(crate) fn uploads_since(&self, requests: usize) -> usize {
+        let state = self.0.lock().expect("no panic");
+        let later = state.seen.iter().skip(requests);
+        later
+            .filter(|seen| !seen.url.ends_with("createcontext"))
+            .count()
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
@@ -191,6 +215,7 @@ impl Transport for World {
             answered: false,
             bytes_sent: 0,
             bytes_received: 0,
+            cause: None,
         }
     }
 }

@@ -1,13 +1,18 @@
 //! A certificate authority for tests, and server certificates of every kind of wrong.
 
+use std::io;
 use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, date_time_ymd,
 };
-use rustls::ServerConfig;
+use rustls::crypto::cipher::{MessageEncrypter, OutboundChunks, OutboundPlainMessage};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{
+    ConnectionTrafficSecrets, ContentType, ProtocolVersion, ServerConfig, ServerConnection,
+    SupportedCipherSuite,
+};
 
 /// What is wrong with a server's certificate for `localhost`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +119,50 @@ impl Pair {
             .with_no_client_auth()
             .with_single_cert(vec![self.cert.clone()], key)
             .expect("a usable pair");
+        config.enable_secret_extraction = true;
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         Arc::new(config)
+    }
+}
+
+/// Seals records of its own on a connection that speaks TLS 1.3.
+pub(crate) struct Sealer {
+    encrypter: Box<dyn MessageEncrypter>,
+    next: u64,
+}
+
+impl Sealer {
+    /// From where the connection stands. Nothing may wait to be sent on it.
+    pub(crate) fn new(conn: ServerConnection) -> io::Result<Sealer> {
+        let suite = conn.negotiated_cipher_suite();
+        let Some(SupportedCipherSuite::Tls13(suite)) = suite else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let secrets = conn.dangerous_extract_secrets().map_err(io::Error::other)?;
+        let (next, secrets) = secrets.tx;
+        let (key, iv) = match secrets {
+            ConnectionTrafficSecrets::Aes128Gcm { key, iv }
+            | ConnectionTrafficSecrets::Aes256Gcm { key, iv }
+            | ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } => (key, iv),
+            _ => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        Ok(Sealer {
+            encrypter: suite.aead_alg.encrypter(key, iv),
+            next,
+        })
+    }
+
+    /// A `new_session_ticket`, of which a server may send as many as it likes.
+    pub(crate) fn ticket(&mut self) -> Option<Vec<u8>> {
+        // Lifetime, age, a nonce and a ticket of one byte each, no extensions.
+        let ticket = [4, 0, 0, 15, 0, 0, 28, 32, 0, 0, 0, 0, 1, 7, 0, 1, 7, 0, 0];
+        let message = OutboundPlainMessage {
+            typ: ContentType::Handshake,
+            version: ProtocolVersion::TLSv1_3,
+            payload: OutboundChunks::Single(&ticket),
+        };
+        let record = self.encrypter.encrypt(message, self.next).ok()?;
+        self.next += 1;
+        Some(record.encode())
     }
 }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use crate::certs::Sealer;
+
 /// What to do next on a connection.
 #[derive(Clone, Debug)]
 pub enum Step {
@@ -21,6 +23,12 @@ pub enum Step {
     ReadSlowly(usize),
     /// Send these bytes.
     Send(Vec<u8>),
+    /// Send them again and again, as fast as they are taken, until the other side has gone; a minute
+    /// at most.
+    Flood(Vec<u8>),
+    /// Send tickets for later sessions in the same way, TLS 1.3 only: records that are sealed as they
+    /// should be and hold no data.
+    FloodTickets,
     /// Send them one by one, with a pause after each.
     Drip(Vec<u8>, Duration),
     /// Wait.
@@ -92,6 +100,7 @@ struct Shared {
     connections: AtomicUsize,
     open: AtomicUsize,
     resumed: AtomicUsize,
+    hung: AtomicUsize,
     stop: AtomicBool,
 }
 
@@ -203,14 +212,27 @@ impl Peer {
 
     /// Waits until this many connections are still open.
     pub fn wait_for_open(&self, wanted: usize) {
-        let start = Instant::now();
-        while self.shared.open.load(Ordering::SeqCst) != wanted {
-            assert!(
-                start.elapsed() < Duration::from_secs(10),
-                "connections stay open"
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let open = || self.shared.open.load(Ordering::SeqCst) == wanted;
+        wait_until("connections are open or closed as they should", open);
+    }
+
+    /// Waits until this many connections have come as far as [`Step::Hang`]: what their scripts say
+    /// before that has been done.
+    pub fn wait_for_hung(&self, wanted: usize) {
+        let hung = || self.shared.hung.load(Ordering::SeqCst) >= wanted;
+        wait_until("scripts come to their end", hung);
+    }
+}
+
+/// Waits for something that happens soon, however busy the machine is.
+///
+/// # Panics
+/// When it has not happened after 10 s.
+pub fn wait_until(what: &str, happened: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < Duration::from_secs(10), "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -218,6 +240,41 @@ impl Drop for Peer {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
         drop(TcpStream::connect(self.addr));
+    }
+}
+
+/// A port of this machine that refuses connections for as long as this lives: it is taken, so that no
+/// other program gets it meanwhile, but nobody listens.
+pub struct Nobody {
+    addr: SocketAddr,
+    _taken: socket2::Socket,
+}
+
+impl Nobody {
+    /// A new one.
+    #[must_use]
+    pub fn new() -> Nobody {
+        use socket2::{Domain, Socket, Type};
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+        socket.bind(&any.into()).expect("a loopback port");
+        let addr = socket.local_addr().expect("its address");
+        Nobody {
+            addr: addr.as_socket().expect("an address"),
+            _taken: socket,
+        }
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+}
+
+impl Default for Nobody {
+    fn default() -> Self {
+        Nobody::new()
     }
 }
 
@@ -274,6 +331,9 @@ trait Wire: Read + Write + Send {
 
     /// Queues a `close_notify` behind what was written.
     fn notify(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes records beside the connection.
+    fn sealer(self: Box<Self>) -> io::Result<Sealer>;
 }
 
 impl Wire for TcpStream {
@@ -283,6 +343,10 @@ impl Wire for TcpStream {
 
     fn notify(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.write_all(bytes)
+    }
+
+    fn sealer(self: Box<Self>) -> io::Result<Sealer> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
@@ -297,6 +361,10 @@ impl Wire for StreamOwned<ServerConnection, TcpStream> {
         self.conn.writer().write_all(bytes)?;
         self.conn.send_close_notify();
         self.flush()
+    }
+
+    fn sealer(self: Box<Self>) -> io::Result<Sealer> {
+        Sealer::new(self.conn)
     }
 }
 
@@ -366,6 +434,8 @@ impl Connection<'_> {
                 Ok(())
             }
             Step::Send(bytes) => self.send(&bytes),
+            Step::Flood(bytes) => self.flood(&bytes),
+            Step::FloodTickets => self.flood_tickets(),
             Step::Drip(bytes, pause) => bytes.chunks(1).try_for_each(|byte| {
                 self.send(byte)?;
                 std::thread::sleep(pause);
@@ -415,7 +485,31 @@ impl Connection<'_> {
         }
     }
 
+    fn flood(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let many = bytes.repeat((64 * 1024 / bytes.len()).max(1));
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(60) {
+            self.wire.write_all(&many)?;
+        }
+        Ok(())
+    }
+
+    fn flood_tickets(&mut self) -> io::Result<()> {
+        let below = Box::new(self.raw.try_clone()?);
+        let mut sealer = std::mem::replace(&mut self.wire, below).sealer()?;
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(60) {
+            let many: Vec<u8> = (0..1_000)
+                .map_while(|_| sealer.ticket())
+                .flatten()
+                .collect();
+            self.raw.write_all(&many)?;
+        }
+        Ok(())
+    }
+
     fn hang(&mut self) -> io::Result<()> {
+        self.shared.hung.fetch_add(1, Ordering::SeqCst);
         let start = Instant::now();
         self.raw.set_read_timeout(Some(Duration::from_millis(50)))?;
         while start.elapsed() < Duration::from_secs(60) && !self.shared.stop.load(Ordering::SeqCst)

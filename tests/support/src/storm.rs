@@ -178,6 +178,15 @@ fn break_something(fault: u64, out: &mut TcpStream, random: &mut Random) -> io::
             std::thread::sleep(Duration::from_millis(random.below(20)));
             out.write_all(&good)
         }
+        45..48 => {
+            // Many answers before the one that counts.
+            let interim = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+            out.write_all(&interim.repeat(1 + random.below(2_000) as usize))?;
+            match random.below(3) {
+                0 => Err(reset(out)),
+                _ => out.write_all(&good),
+            }
+        }
         _ => out.write_all(&good),
     }
 }

@@ -111,6 +111,22 @@ fn startup_objects(triple: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The C compiler that links for a target. gcc's musl target would be its own glibc.
+fn linker(target: Target) -> Result<Command, String> {
+    match target.linker {
+        Linker::Gcc => Ok(Command::new(format!("{}gcc", target.tools))),
+        Linker::Zig => zig_cc(target),
+    }
+}
+
+/// zig's C compiler for a target.
+pub fn zig_cc(target: Target) -> Result<Command, String> {
+    let mut cc = Command::new("python3");
+    cc.env("PYTHONPATH", zig()?);
+    cc.args(["-m", "ziglang", "cc", "-target", target.zig()]);
+    Ok(cc)
+}
+
 /// The shared library from the static one, with the header's functions and nothing else. Where ring
 /// has no assembly for a processor, it has functions in Rust with C names, which a `cdylib` exports.
 fn relink(target: Target, archive: &Path) -> Result<PathBuf, String> {
@@ -119,15 +135,19 @@ fn relink(target: Target, archive: &Path) -> Result<PathBuf, String> {
     let exports = read("tests/abi/symbols.txt")?.replace('\n', ";");
     let text = format!("{{ global: {exports} local: *; }};\n");
     fs::write(&script, text).map_err(|why| format!("{}: {why}", script.display()))?;
-    let mut gcc = Command::new(format!("{}gcc", target.tools));
-    gcc.args(["-shared", "-static-libgcc", "-Wl,--gc-sections"]);
-    gcc.arg("-Wl,-soname,liboe_process.so.0,-z,nodelete,-z,now,-z,relro");
-    gcc.arg(format!("-Wl,--version-script={}", script.display()));
+    let mut cc = linker(target)?;
+    cc.args(["-shared", "-Wl,--gc-sections"]);
+    cc.arg("-Wl,-soname,liboe_process.so.0,-z,nodelete,-z,now,-z,relro");
+    cc.arg(format!("-Wl,--version-script={}", script.display()));
     for name in exports.split(';').filter(|name| !name.is_empty()) {
-        gcc.arg(format!("-Wl,-u,{name}"));
+        cc.arg(format!("-Wl,-u,{name}"));
     }
-    gcc.arg(archive).args(target.libraries().split(' '));
-    output("gcc", &target.hint(), gcc.arg("-o").arg(&to))?;
+    cc.arg(archive);
+    match target.linker {
+        Linker::Gcc => cc.arg("-static-libgcc").args(target.libraries().split(' ')),
+        Linker::Zig => cc.arg("-lunwind"),
+    };
+    output("linking", &target.hint(), cc.arg("-o").arg(&to))?;
     Ok(to)
 }
 

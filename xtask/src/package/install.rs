@@ -154,10 +154,8 @@ impl Installed {
     /// compiled for the C library that is gcc's own, here glibc.
     fn cc(&self, kind: Kind) -> Result<Command, String> {
         if self.links_with_zig(kind) {
-            let mut cc = Command::new("python3");
-            cc.env("PYTHONPATH", build::zig()?);
-            cc.args(["-m", "ziglang", "cc", "-static", "-target"]);
-            cc.arg(self.target.name);
+            let mut cc = build::zig_cc(self.target)?;
+            cc.arg("-static");
             return Ok(cc);
         }
         Ok(match self.target.system {

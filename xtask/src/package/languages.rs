@@ -84,6 +84,22 @@ fn licences(to: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// A package's files in Python, and the one that says that they have types; nothing that lies about.
+fn modules(package: &Path) -> Result<Vec<PathBuf>, String> {
+    let read = fs::read_dir(package).map_err(|why| format!("{}: {why}", package.display()))?;
+    let is_ours = |path: &PathBuf| {
+        path.extension()
+            .is_some_and(|end| end == "py" || end == "typed")
+    };
+    let mut found: Vec<_> = read
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(is_ours)
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
 /// Makes a target's wheel from what `dist` built; says so where there is none to make.
 pub fn wheel(target: Target) -> Result<(), String> {
     let Some(tag) = wheel_tag(target) else {
@@ -93,16 +109,12 @@ pub fn wheel(target: Target) -> Result<(), String> {
     let staged = folder().join("python").join(target.name);
     drop(fs::remove_dir_all(&staged));
     let here = root().join("python");
-    for file in [
-        "pyproject.toml",
-        "README.md",
-        "oe_process/__init__.py",
-        "oe_process/_client.py",
-        "oe_process/_types.py",
-        "oe_process/_native.py",
-        "oe_process/py.typed",
-    ] {
+    for file in ["pyproject.toml", "README.md"] {
         copy(&here.join(file), &staged.join(file))?;
+    }
+    for module in modules(&here.join("oe_process"))? {
+        let name = Path::new("oe_process").join(module.file_name().unwrap_or_default());
+        copy(&module, &staged.join(name))?;
     }
     copy(
         &built(target),
@@ -193,6 +205,8 @@ pub fn npm() -> Result<(), String> {
     for file in [
         "package.json",
         "index.js",
+        "log.js",
+        "log-thread.js",
         "native.js",
         "index.d.ts",
         "README.md",

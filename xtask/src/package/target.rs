@@ -98,7 +98,7 @@ pub const TARGETS: &[Target] = &[
         runner: Runner::Qemu("mipsel"),
         tools: "mipsel-linux-gnu-",
         packages: "gcc-mipsel-linux-gnu libc6-dev-mipsel-cross",
-        caveat: "hard float, MIPS32r2, glibc of Debian 12; soft-float boards and musl (OpenWrt) are not covered",
+        caveat: "hard float, MIPS32r2, glibc of Debian 12; for soft-float boards there is mipsel-linux-musl",
     },
     Target {
         name: "x86_64-linux-musl",
@@ -119,6 +119,26 @@ pub const TARGETS: &[Target] = &[
         tools: "aarch64-linux-gnu-",
         packages: "gcc-aarch64-linux-gnu",
         caveat: "static only was run: no musl loader of this processor to be had",
+    },
+    Target {
+        name: "armv7-linux-musleabihf",
+        triple: "armv7-unknown-linux-musleabihf",
+        system: System::Musl,
+        linker: Linker::Zig,
+        runner: Runner::Qemu("arm"),
+        tools: "arm-linux-gnueabihf-",
+        packages: "gcc-arm-linux-gnueabihf",
+        caveat: "static only was run: no musl loader of this processor to be had; times end in 2038",
+    },
+    Target {
+        name: "mipsel-linux-musl",
+        triple: "mipsel-unknown-linux-musl",
+        system: System::Musl,
+        linker: Linker::Zig,
+        runner: Runner::Qemu("mipsel"),
+        tools: "mipsel-linux-gnu-",
+        packages: "gcc-mipsel-linux-gnu",
+        caveat: "soft float, MIPS32r2; static only was run; times end in 2038",
     },
     Target {
         name: "x86_64-windows",
@@ -162,6 +182,16 @@ impl Target {
     /// Whether the objects of its static library can be joined into one.
     pub fn joins(self) -> bool {
         !self.is_windows() && !self.triple.starts_with("mips")
+    }
+
+    /// What zig calls it.
+    pub fn zig(self) -> &'static str {
+        match self.name {
+            "armv7-linux-musleabihf" => "arm-linux-musleabihf",
+            // Soft float, as rustc's is.
+            "mipsel-linux-musl" => "mipsel-linux-musleabi",
+            name => name,
+        }
     }
 
     /// What a program that links the static library has to link besides.

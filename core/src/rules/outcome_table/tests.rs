@@ -244,13 +244,6 @@ fn a_fallback_failing_for_ten_minutes_is_given_up_but_stays_in_use() {
             "{n}"
         );
     }
-    // Outcomes whose row does not switch are not counted.
-    track.decide(
-        (Condition::RateLimited, Status::RateLimited),
-        429,
-        false,
-        MINUTE * 9,
-    );
     let sixth = track.decide(down, 0, false, MINUTE * 10);
     assert_eq!(
         (sixth.renew, sixth.lost, sixth.status),
@@ -314,4 +307,90 @@ fn a_retry_after_beside_an_account_error_means_nothing() {
     let decision = first(429, typed(ErrorType::FreeLimit));
     assert!(!decision.heeds_retry_after);
     assert!(first(429, UNTYPED).heeds_retry_after);
+}
+
+/// Every kind of outcome, with the HTTP status, if there was an answer.
+const OUTCOMES: &[(Condition, u16)] = &[
+    (Condition::Verdict, 200),
+    (Condition::BadVerdict, 200),
+    (Condition::RateLimited, 429),
+    (Condition::Throttled, 503),
+    (Condition::ServerFault, 503),
+    (Condition::ContextGone, 500),
+    (Condition::Unreachable, 0),
+    // 408, and an answer that broke off.
+    (Condition::Unreachable, 408),
+    (Condition::Unreachable, 200),
+    (Condition::Local, 0),
+    (Condition::Misrouted, 405),
+    (Condition::ImageRejected, 400),
+    (Condition::TooLarge, 413),
+    (Condition::RequestRejected, 400),
+    (Condition::Account, 403),
+    (Condition::AuthUnconfirmed, 403),
+    (Condition::Cancelled, 0),
+    // Cancelled while a refusal was read.
+    (Condition::Cancelled, 503),
+];
+
+#[test]
+fn any_other_answer_ends_a_row_and_nothing_else_does() {
+    let row = Row {
+        count: 2,
+        since: MINUTE,
+    };
+    for (condition, http) in OUTCOMES {
+        let mut track = Track {
+            using_fallback: true,
+            throttled: 2,
+            rejected: 2,
+            unusable: row,
+            fallback_failing: row,
+        };
+        track.decide((*condition, Status::Server), *http, false, MINUTE * 2);
+        let answer = *http != 0 && *condition != Condition::Cancelled;
+        let expected = |belongs: bool| match (belongs, answer) {
+            (true, _) => 3,
+            (false, true) => 0,
+            (false, false) => 2,
+        };
+        let case = format!("{condition:?} {http}");
+        let throttled = expected(*condition == Condition::Throttled);
+        assert_eq!(track.throttled, throttled, "{case}");
+        let rejected = expected(*condition == Condition::ImageRejected);
+        assert_eq!(track.rejected, rejected, "{case}");
+        let unusable = expected(*condition == Condition::BadVerdict);
+        assert_eq!(track.unusable.count, unusable, "{case}");
+        let ever_switches = matches!(
+            condition,
+            Condition::BadVerdict
+                | Condition::Throttled
+                | Condition::ServerFault
+                | Condition::ContextGone
+                | Condition::Unreachable
+                | Condition::Misrouted
+        );
+        let failing = expected(ever_switches);
+        assert_eq!(track.fallback_failing.count, failing, "{case}");
+    }
+}
+
+#[test]
+fn whatever_ever_switches_counts_against_the_fallback() {
+    for (condition, http) in OUTCOMES {
+        let mut track = Track {
+            using_fallback: true,
+            ..Track::default()
+        };
+        let own = (*condition, Status::Server);
+        let mut last = track.decide(own, *http, false, Duration::ZERO);
+        for n in 1..6 {
+            assert!(!last.renew || last.lost, "{condition:?} {n}");
+            last = track.decide(own, *http, false, MINUTE * (2 * n));
+        }
+        let switches = condition.rule().switch != Switch::No;
+        assert_eq!(last.renew, switches, "{condition:?}");
+        let lost = last.status == Status::ContextLost;
+        assert_eq!(lost, switches, "{condition:?}");
+    }
 }
