@@ -13,7 +13,7 @@ use crate::error::cause::Cause;
 use crate::error::{Due, Error, ErrorType, Status, describe};
 use crate::platform::cancel::CancelToken;
 use crate::rules::confidence::Confidence;
-use crate::rules::outcome_table::Condition;
+use crate::rules::outcome_table::OutcomeClass;
 use crate::rules::pacing::{Interval, Next};
 use crate::transport::Sent;
 use crate::wire::create_context::ContextUrls;
@@ -96,7 +96,7 @@ pub(crate) struct Reading {
     pub(crate) verdict: Option<Verdict>,
     /// The interval of an answer that is otherwise unusable.
     pub(crate) interval: Option<Interval>,
-    pub(crate) outcome: (Condition, Status),
+    pub(crate) outcome: (OutcomeClass, Status),
     pub(crate) http_status: u16,
     pub(crate) error_type: Option<ErrorType>,
     pub(crate) retry_after: Duration,

@@ -9,7 +9,7 @@ use crate::error::{Error, Failure, Status};
 use crate::key::ApiKey;
 use crate::platform::cancel::CancelToken;
 use crate::rules::confidence::Confidence;
-use crate::rules::outcome_table::{self, Condition};
+use crate::rules::outcome_table::{self, OutcomeClass};
 use crate::rules::pacing::Next;
 use crate::rules::trust::{Trust, TrustedUrl};
 use crate::transport::{Exchange, Reply, ReplyBody, Request, Sent, Transport};
@@ -136,8 +136,8 @@ fn api_error(body: &ReplyBody) -> ApiError {
 }
 
 impl CreateError {
-    fn new(status: Status, http_status: u16, condition: Condition) -> CreateError {
-        let rule = condition.rule();
+    fn new(status: Status, http_status: u16, class: OutcomeClass) -> CreateError {
+        let rule = class.rule();
         CreateError {
             status,
             http_status,
@@ -152,8 +152,8 @@ impl CreateError {
     }
 
     fn no_answer(failure: Failure, sent: Sent) -> CreateError {
-        let (condition, status) = outcome_table::classify_failure(failure);
-        let mut error = CreateError::new(status, 0, condition);
+        let (class, status) = outcome_table::classify_failure(failure);
+        let mut error = CreateError::new(status, 0, class);
         if failure == Failure::Cancelled && sent == Sent::Nothing {
             error.next = Next::Unchanged;
         }
@@ -170,7 +170,7 @@ fn read_creation(exchange: &Exchange, trust: &Trust) -> Result<Print, CreateErro
 }
 
 fn read_context(reply: &Reply, trust: &Trust) -> Result<Print, CreateError> {
-    let protocol = CreateError::new(Status::Protocol, reply.status, Condition::BadVerdict);
+    let protocol = CreateError::new(Status::Protocol, reply.status, OutcomeClass::BadVerdict);
     match &reply.body {
         ReplyBody::Whole(body) => match create_context::decode(body, trust) {
             Ok(urls) => Ok(Print::Service(Arc::new(urls))),
@@ -191,20 +191,20 @@ fn read_context(reply: &Reply, trust: &Trust) -> Result<Print, CreateError> {
 
 fn read_refusal(reply: &Reply) -> CreateError {
     let said = api_error(&reply.body);
-    let (condition, status) =
-        match outcome_table::classify(reply.status, said.kind, said.context_gone) {
-            // There was no image: the request itself was refused.
-            (Condition::ImageRejected | Condition::TooLarge, _) => {
-                (Condition::RequestRejected, Status::RequestRejected)
-            }
-            other => other,
-        };
+    let (class, status) = match outcome_table::classify(reply.status, said.kind, said.context_gone)
+    {
+        // There was no image: the request itself was refused.
+        (OutcomeClass::ImageRejected | OutcomeClass::TooLarge, _) => {
+            (OutcomeClass::RequestRejected, Status::RequestRejected)
+        }
+        other => other,
+    };
     let asked = api_error::retry_after(&reply.retry_after, reply.date.as_deref());
-    let heeded = asked.filter(|_| condition.rule().heeds_retry_after);
+    let heeded = asked.filter(|_| class.rule().heeds_retry_after);
     CreateError {
         error_type: said.kind,
         retry_after: heeded.unwrap_or_default(),
-        ..CreateError::new(status, reply.status, condition)
+        ..CreateError::new(status, reply.status, class)
     }
 }
 
@@ -226,7 +226,7 @@ impl Reading {
         }
     }
 
-    fn new(outcome: (Condition, Status), http_status: u16) -> Reading {
+    fn new(outcome: (OutcomeClass, Status), http_status: u16) -> Reading {
         Reading {
             verdict: None,
             interval: None,
@@ -245,7 +245,7 @@ impl Reading {
     }
 
     fn of_success(reply: &Reply) -> Reading {
-        let unusable = Reading::new((Condition::BadVerdict, Status::Protocol), reply.status);
+        let unusable = Reading::new((OutcomeClass::BadVerdict, Status::Protocol), reply.status);
         match &reply.body {
             ReplyBody::Broken(_, failure) => {
                 Reading::new(outcome_table::classify_failure(*failure), reply.status)
@@ -254,7 +254,7 @@ impl Reading {
             ReplyBody::Whole(body) => match verdict::decode(body) {
                 Ok(verdict) => Reading {
                     verdict: Some(verdict),
-                    outcome: (Condition::Verdict, Status::Ok),
+                    outcome: (OutcomeClass::Verdict, Status::Ok),
                     ..unusable
                 },
                 Err(found) => Reading {

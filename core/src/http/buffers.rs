@@ -16,7 +16,7 @@ const MAX_INPUT: usize = super::MAX_HEAD + INPUT;
 
 /// Buffers that are no larger than they have to be.
 #[derive(Default)]
-pub(super) struct Growing {
+pub(super) struct ConnBuffers {
     input: Vec<u8>,
     begin: usize,
     end: usize,
@@ -26,7 +26,7 @@ pub(super) struct Growing {
     progress: bool,
 }
 
-impl Growing {
+impl ConnBuffers {
     /// Keeps the first `amount` bytes of the output, to be sent with the body.
     pub(super) fn hold(&mut self, amount: usize) {
         self.held = amount;
@@ -57,13 +57,13 @@ impl Growing {
     }
 }
 
-impl Drop for Growing {
+impl Drop for ConnBuffers {
     fn drop(&mut self) {
         self.wipe_held();
     }
 }
 
-impl Buffers for Growing {
+impl Buffers for ConnBuffers {
     fn output(&mut self) -> &mut [u8] {
         if self.output.is_empty() {
             self.output = vec![0; OUTPUT];

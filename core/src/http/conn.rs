@@ -14,7 +14,7 @@ use rustls::ClientConnection;
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use super::MAX_IDLE_AGE;
-use super::buffers::{Growing, after};
+use super::buffers::{ConnBuffers, after};
 use super::call::{Call, current, with_body};
 use super::head::{self, Head};
 use super::socket::Tcp;
@@ -43,7 +43,7 @@ enum Phase {
 pub(super) struct Conn {
     tcp: Tcp,
     tls: Option<Box<ClientConnection>>,
-    buffers: Growing,
+    buffers: ConnBuffers,
     /// The call it carries or carried; 0 before the first.
     call_id: usize,
     phase: Phase,
@@ -69,7 +69,7 @@ impl Conn {
         Conn {
             tcp,
             tls,
-            buffers: Growing::default(),
+            buffers: ConnBuffers::default(),
             call_id: 0,
             phase: Phase::Head,
             has_head: false,

@@ -108,7 +108,7 @@ impl HttpTransport {
     fn run(&self, request: &Request<'_>, call: &Rc<Call>) -> Result<Reply, Failure> {
         let outcome = loop {
             call.remaining()?;
-            let mut body = Promise(request.body_len());
+            let mut body = SizedBody(request.body_len());
             let message = message(request, &mut body).ok_or_else(|| {
                 let words = "the URL reads differently than where it was checked";
                 call.blame((Failure::Io, Why::new(words)))
@@ -201,7 +201,7 @@ fn outcome_of(exchange: &Exchange) -> String {
 /// checked.
 fn message<'a>(
     request: &Request<'_>,
-    body: &'a mut Promise,
+    body: &'a mut SizedBody,
 ) -> Option<ureq::http::Request<SendBody<'a>>> {
     let uri: ureq::http::Uri = request.url.as_str().parse().ok()?;
     let origin = request.url.origin();
@@ -239,9 +239,9 @@ fn key_header(key: &ApiKey) -> Option<HeaderValue> {
 
 /// What ureq sees of the body: that so many bytes will come. The connection sends them from where
 /// they lie ([`call::with_body`]); they are never copied.
-struct Promise(usize);
+struct SizedBody(usize);
 
-impl Read for Promise {
+impl Read for SizedBody {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
         let kept = self.0.min(buf.len());
         self.0 -= kept;

@@ -22,7 +22,7 @@ const FRESH: Duration = Duration::from_secs(60);
 /// How long an answer may stand in for one that does not come.
 const USABLE: Duration = Duration::from_secs(24 * 3_600);
 /// How long a look-up may take before the last good answer is used.
-const PATIENCE: Duration = Duration::from_secs(5);
+const STALLED_AFTER: Duration = Duration::from_secs(5);
 /// How often a waiting call looks at its deadline and cancel.
 const SLICE: Duration = Duration::from_millis(250);
 /// Names remembered: a service, its fallback, a proxy, and some more.
@@ -168,7 +168,7 @@ impl Resolver {
                 }
                 continue;
             };
-            if since.elapsed() >= PATIENCE
+            if since.elapsed() >= STALLED_AFTER
                 && let Some(addresses) = state.usable(&name)
             {
                 return Ok(addresses);

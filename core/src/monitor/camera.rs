@@ -128,7 +128,7 @@ impl Camera {
     }
 
     /// Nothing is wanted for a while.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn discard_frame(&mut self) {
         self.asked = None;
         self.refused = None;
     }

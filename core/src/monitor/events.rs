@@ -56,16 +56,16 @@ pub struct Event {
 
 /// What is queued of an event.
 #[derive(Clone, Debug)]
-pub(super) struct News {
+pub(super) struct PendingEvent {
     pub(super) kind: Kind,
     pub(super) status: Status,
     pub(super) outcome: Option<Outcome>,
     pub(super) error: Option<Box<Error>>,
 }
 
-impl News {
-    pub(super) fn plain(kind: Kind) -> News {
-        News {
+impl PendingEvent {
+    pub(super) fn plain(kind: Kind) -> PendingEvent {
+        PendingEvent {
             kind,
             status: Status::Ok,
             outcome: None,
@@ -73,25 +73,25 @@ impl News {
         }
     }
 
-    pub(super) fn stalled(status: Status) -> News {
-        News {
+    pub(super) fn stalled(status: Status) -> PendingEvent {
+        PendingEvent {
             status,
-            ..News::plain(Kind::CameraStalled)
+            ..PendingEvent::plain(Kind::CameraStalled)
         }
     }
 
-    pub(super) fn failed(kind: Kind, error: Error) -> News {
-        News {
+    pub(super) fn failed(kind: Kind, error: Error) -> PendingEvent {
+        PendingEvent {
             status: error.status,
             error: Some(Box::new(error)),
-            ..News::plain(kind)
+            ..PendingEvent::plain(kind)
         }
     }
 
-    fn verdict(kind: Kind, outcome: Outcome) -> News {
-        News {
+    fn verdict(kind: Kind, outcome: Outcome) -> PendingEvent {
+        PendingEvent {
             outcome: Some(outcome),
-            ..News::plain(kind)
+            ..PendingEvent::plain(kind)
         }
     }
 }
@@ -100,7 +100,7 @@ struct Unread {
     monitor: u64,
     tag: u64,
     queued: Moment,
-    news: News,
+    pending: PendingEvent,
 }
 
 /// The unread events of a client, in their order.
@@ -117,12 +117,17 @@ impl Queue {
     }
 
     /// Queues an event; an unread one of its kind is replaced where it stands.
-    pub(super) fn push(&mut self, (monitor, tag): (u64, u64), news: News, queued: Moment) {
-        let place = self.take_place(monitor, news.kind);
-        self.put(place, (monitor, tag), news, queued);
+    pub(super) fn push(
+        &mut self,
+        (monitor, tag): (u64, u64),
+        pending: PendingEvent,
+        queued: Moment,
+    ) {
+        let place = self.take_place(monitor, pending.kind);
+        self.put(place, (monitor, tag), pending, queued);
     }
 
-    /// Queues a verdict: `Result`, then the edges that rose with it. Places of unread ones
+    /// Queues a verdict: `Result`, then the alerts that rose with it. Places of unread ones
     /// are used again, but the three stand in this order.
     pub(super) fn push_verdict(
         &mut self,
@@ -132,8 +137,8 @@ impl Queue {
     ) {
         let kinds: Vec<Kind> = [
             (Kind::Result, true),
-            (Kind::Warning, outcome.rising.warning),
-            (Kind::Pause, outcome.rising.pause),
+            (Kind::Warning, outcome.new.warning),
+            (Kind::Pause, outcome.new.pause),
         ]
         .into_iter()
         .filter_map(|(kind, told)| told.then_some(kind))
@@ -144,7 +149,12 @@ impl Queue {
             .collect();
         places.sort_unstable();
         for (place, kind) in places.into_iter().zip(kinds) {
-            self.put(place, (monitor, tag), News::verdict(kind, outcome), queued);
+            self.put(
+                place,
+                (monitor, tag),
+                PendingEvent::verdict(kind, outcome),
+                queued,
+            );
         }
     }
 
@@ -157,13 +167,19 @@ impl Queue {
         self.next_place
     }
 
-    fn put(&mut self, place: u64, (monitor, tag): (u64, u64), news: News, queued: Moment) {
-        self.place_of.insert((monitor, news.kind), place);
+    fn put(
+        &mut self,
+        place: u64,
+        (monitor, tag): (u64, u64),
+        pending: PendingEvent,
+        queued: Moment,
+    ) {
+        self.place_of.insert((monitor, pending.kind), place);
         let unread = Unread {
             monitor,
             tag,
             queued,
-            news,
+            pending,
         };
         self.places.insert(place, unread);
     }
@@ -175,16 +191,16 @@ impl Queue {
             monitor,
             tag,
             queued,
-            news,
+            pending,
         } = unread;
-        self.place_of.remove(&(monitor, news.kind));
+        self.place_of.remove(&(monitor, pending.kind));
         let event = Event {
-            kind: news.kind,
+            kind: pending.kind,
             tag,
-            status: news.status,
+            status: pending.status,
             age: now.since(&queued),
-            outcome: news.outcome,
-            error: news.error.map(|error| *error),
+            outcome: pending.outcome,
+            error: pending.error.map(|error| *error),
         };
         Some((monitor, event))
     }
@@ -198,11 +214,11 @@ impl Queue {
         }
     }
 
-    /// Takes the edges out of a monitor's unread result.
-    pub(super) fn blunt(&mut self, monitor: u64) {
+    /// Takes the alerts out of a monitor's unread result.
+    pub(super) fn clear_edge_flags(&mut self, monitor: u64) {
         let place = self.place_of.get(&(monitor, Kind::Result));
         let unread = place.and_then(|place| self.places.get_mut(place));
-        if let Some(outcome) = unread.and_then(|unread| unread.news.outcome.as_mut()) {
+        if let Some(outcome) = unread.and_then(|unread| unread.pending.outcome.as_mut()) {
             outcome.flags &= !(flags::WARNING_EDGE | flags::PAUSE_EDGE);
         }
     }
@@ -230,7 +246,7 @@ pub(super) const ALL: &[Kind] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::alerts::Rising;
+    use crate::rules::alerts::NewAlerts;
 
     const NINE: Duration = Duration::from_secs(9);
     const NOW: Moment = Moment::awake(NINE);
@@ -239,7 +255,7 @@ mod tests {
         Outcome {
             print_quality: quality,
             flags,
-            rising: Rising {
+            new: NewAlerts {
                 warning: flags & flags::WARNING_EDGE != 0,
                 pause: flags & flags::PAUSE_EDGE != 0,
             },
@@ -257,11 +273,11 @@ mod tests {
     #[test]
     fn a_newer_event_takes_the_place_of_an_unread_one() {
         let mut queue = Queue::default();
-        queue.push((1, 0), News::plain(Kind::FrameWanted), NOW);
-        queue.push((2, 0), News::plain(Kind::FrameWanted), NOW);
-        queue.push((1, 0), News::plain(Kind::CameraBack), NOW);
+        queue.push((1, 0), PendingEvent::plain(Kind::FrameWanted), NOW);
+        queue.push((2, 0), PendingEvent::plain(Kind::FrameWanted), NOW);
+        queue.push((1, 0), PendingEvent::plain(Kind::CameraBack), NOW);
         for _ in 0..1_000 {
-            queue.push((1, 0), News::plain(Kind::FrameWanted), NOW);
+            queue.push((1, 0), PendingEvent::plain(Kind::FrameWanted), NOW);
         }
         assert_eq!(queue.places.len(), 3);
         assert_eq!(
@@ -285,7 +301,7 @@ mod tests {
                 for _ in 0..read {
                     queue.pop(NOW);
                 }
-                queue.push((1, 0), News::plain(Kind::FrameWanted), NOW);
+                queue.push((1, 0), PendingEvent::plain(Kind::FrameWanted), NOW);
                 queue.push_verdict((1, 0), outcome(2, both), NOW);
                 let mut order = drain(&mut queue);
                 order.retain(|(_, kind, _)| *kind != Kind::FrameWanted);
@@ -320,7 +336,7 @@ mod tests {
             queue.push_verdict((monitor, 7), outcome(1, flags::PAUSE_EDGE), NOW);
         }
         queue.remove(1, &[Kind::Pause]);
-        queue.blunt(1);
+        queue.clear_edge_flags(1);
         let has = |monitor| queue.place_of.contains_key(&(monitor, Kind::Pause));
         assert!(!has(1) && has(2));
         let (_, event) = queue.pop(NOW).unwrap();
@@ -333,7 +349,7 @@ mod tests {
     fn age_and_status_are_told() {
         let mut queue = Queue::default();
         let error = Error::local(Status::Dns);
-        queue.push((1, 5), News::failed(Kind::Error, error), NOW);
+        queue.push((1, 5), PendingEvent::failed(Kind::Error, error), NOW);
         let later = Moment::awake(NINE * 2).after_sleep(NINE);
         let (_, event) = queue.pop(later).unwrap();
         assert_eq!((event.age, event.status), (NINE * 2, Status::Dns));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Monitors;
-use super::events::{Kind, News};
+use super::events::{Kind, PendingEvent};
 use super::plan::{Busy, Task};
 use super::scheduler::Inner;
 use crate::account::Purpose;
@@ -13,7 +13,7 @@ use crate::frame::Frame;
 use crate::platform::cancel::CancelToken;
 use crate::platform::moment::Moment;
 use crate::platform::own_thread::{self, RETRY_DELAY};
-use crate::rules::alerts::Rising;
+use crate::rules::alerts::NewAlerts;
 use crate::rules::confidence::Confidence;
 use crate::session::Session;
 use crate::session::outcome::Outcome;
@@ -33,7 +33,7 @@ struct Job<'a> {
     token: CancelToken,
     pauses: u32,
     creates: bool,
-    landed: bool,
+    completed: bool,
 }
 
 /// Does what a monitor has to do, if that is still so.
@@ -66,7 +66,7 @@ fn begin(monitors: &Arc<Monitors>, id: u64) -> Option<(Job<'_>, Work)> {
     let mut inner = scheduler.lock();
     let moment = Moment::of(&*monitors.account.world.clock);
     let now = moment.now();
-    let watch = inner.watches.get_mut(&id)?;
+    let watch = inner.monitors.get_mut(&id)?;
     watch.queued = false;
     let latched = monitors.account.latch.status().is_some();
     let calls = watch.calls(monitors.account.create_at(now), now);
@@ -93,7 +93,7 @@ fn begin(monitors: &Arc<Monitors>, id: u64) -> Option<(Job<'_>, Work)> {
         token: CancelToken::new(),
         pauses: watch.pauses,
         creates: !matches!(work, Work::Process(..)),
-        landed: false,
+        completed: false,
     };
     watch.busy = Some(Busy {
         thread: own_thread::me(),
@@ -101,27 +101,32 @@ fn begin(monitors: &Arc<Monitors>, id: u64) -> Option<(Job<'_>, Work)> {
     });
     inner.creating += usize::from(job.creates);
     if frozen {
-        scheduler.tell(&mut inner, id, News::plain(Kind::CameraStalled), moment);
+        scheduler.enqueue(
+            &mut inner,
+            id,
+            PendingEvent::plain(Kind::CameraStalled),
+            moment,
+        );
     }
     Some((job, work))
 }
 
 impl Job<'_> {
-    /// Ends the call: what it brought is applied by `land`, unless the monitor was stopped.
-    fn end(&mut self, land: impl FnOnce(&Self, &mut Inner)) {
-        self.landed = true;
+    /// Ends the call: what it brought is applied by `merge`, unless the monitor was stopped.
+    fn end(&mut self, merge: impl FnOnce(&Self, &mut Inner)) {
+        self.completed = true;
         let scheduler = &self.monitors.scheduler;
         let mut inner = scheduler.lock();
         inner.creating -= usize::from(self.creates);
         if inner.finishing.remove(&self.id).is_none()
-            && let Some(watch) = inner.watches.get_mut(&self.id)
+            && let Some(watch) = inner.monitors.get_mut(&self.id)
         {
             watch.busy = None;
-            land(self, &mut inner);
+            merge(self, &mut inner);
             scheduler.review(&self.monitors.account, &mut inner, self.id);
         }
         if self.creates {
-            scheduler.review_gated(&self.monitors.account, &mut inner);
+            scheduler.review_waiting(&self.monitors.account, &mut inner);
         }
         drop(inner);
         scheduler.ended.notify_all();
@@ -132,17 +137,17 @@ impl Job<'_> {
             Ok(print) => job.begin_print(inner, print),
             Err(error) => {
                 job.failed(inner, &error);
-                job.tell_others(inner, &error);
+                job.enqueue_for_others(inner, &error);
             }
         });
     }
 
     fn begin_print(&self, inner: &mut Inner, print: Print) {
-        let Some(watch) = inner.watches.get_mut(&self.id) else {
+        let Some(watch) = inner.monitors.get_mut(&self.id) else {
             return;
         };
         let session = Session::new(&self.monitors.account, print, watch.warning, watch.pause);
-        let session = session.attend(watch.muted, watch.paused);
+        let session = session.attach_monitor(watch.muted, watch.paused);
         if let Some(sec) = watch.host_sec {
             // Checked when it was set.
             drop(session.set_interval_sec(sec));
@@ -152,7 +157,7 @@ impl Job<'_> {
 
     fn renewed(mut self, renewed: Result<(), Error>) {
         self.end(|job, inner| match renewed {
-            Ok(()) => job.tell(inner, News::plain(Kind::ContextRenewed)),
+            Ok(()) => job.enqueue(inner, PendingEvent::plain(Kind::ContextRenewed)),
             Err(error) => job.failed(inner, &error),
         });
     }
@@ -170,7 +175,7 @@ impl Job<'_> {
     /// No verdict came: what that says of the camera.
     fn unjudged(&self, inner: &mut Inner, error: &Error) {
         let now = self.monitors.account.world.clock.now();
-        let Some(watch) = inner.watches.get_mut(&self.id) else {
+        let Some(watch) = inner.monitors.get_mut(&self.id) else {
             return;
         };
         let stalled = match error.status {
@@ -186,29 +191,29 @@ impl Job<'_> {
             }
         };
         if let Some(status) = stalled {
-            self.tell(inner, News::stalled(status));
+            self.enqueue(inner, PendingEvent::stalled(status));
         }
     }
 
     fn judged(&self, inner: &mut Inner, session: &Session, mut outcome: Outcome) {
-        let Some(watch) = inner.watches.get_mut(&self.id) else {
+        let Some(watch) = inner.monitors.get_mut(&self.id) else {
             return;
         };
         session.hand_over();
         // The print may have been paused or muted just after the session had judged it.
-        let struck = watch.strike_edges(&mut outcome, self.pauses);
-        session.take_back(struck, Rising::default());
+        let struck = watch.suppress_edges(&mut outcome, self.pauses);
+        session.retract(struck, NewAlerts::default());
         let back = watch.camera.answered(true);
         if std::mem::take(&mut watch.failing) {
-            self.tell(inner, News::plain(Kind::Recovered));
+            self.enqueue(inner, PendingEvent::plain(Kind::Recovered));
         }
         if back {
-            self.tell(inner, News::plain(Kind::CameraBack));
+            self.enqueue(inner, PendingEvent::plain(Kind::CameraBack));
         }
         let now = Moment::of(&*self.monitors.account.world.clock);
         self.monitors
             .scheduler
-            .tell_verdict(inner, self.id, outcome, now);
+            .enqueue_verdict(inner, self.id, outcome, now);
     }
 
     /// Tells of an attempt that failed. What was refused here was none.
@@ -223,22 +228,22 @@ impl Job<'_> {
         if refused_here || none {
             return;
         }
-        if let Some(watch) = inner.watches.get_mut(&self.id) {
+        if let Some(watch) = inner.monitors.get_mut(&self.id) {
             watch.failing = true;
             watch.last_status = error.status;
         }
-        self.tell(inner, News::failed(Kind::Error, error.clone()));
+        self.enqueue(inner, PendingEvent::failed(Kind::Error, error.clone()));
     }
 
     /// A create that failed made it later for every monitor that waits for one.
-    fn tell_others(&self, inner: &mut Inner, error: &Error) {
+    fn enqueue_for_others(&self, inner: &mut Inner, error: &Error) {
         let moment = Moment::of(&*self.monitors.account.world.clock);
         let now = moment.now();
         if !error.status.is_error() || error.status.is_account() {
             return;
         }
         let wait: Vec<u64> = inner
-            .watches
+            .monitors
             .iter_mut()
             .filter(|(id, watch)| **id != self.id && watch.waits_for_create(now))
             .map(|(id, watch)| {
@@ -248,30 +253,32 @@ impl Job<'_> {
             })
             .collect();
         for id in wait {
-            let news = News::failed(Kind::Error, error.clone());
-            self.monitors.scheduler.tell(inner, id, news, moment);
+            let pending = PendingEvent::failed(Kind::Error, error.clone());
+            self.monitors.scheduler.enqueue(inner, id, pending, moment);
         }
     }
 
-    fn tell(&self, inner: &mut Inner, news: News) {
+    fn enqueue(&self, inner: &mut Inner, pending: PendingEvent) {
         let now = Moment::of(&*self.monitors.account.world.clock);
-        self.monitors.scheduler.tell(inner, self.id, news, now);
+        self.monitors
+            .scheduler
+            .enqueue(inner, self.id, pending, now);
     }
 }
 
 impl Drop for Job<'_> {
     fn drop(&mut self) {
-        if self.landed {
+        if self.completed {
             return;
         }
         let now = self.monitors.account.world.clock.now();
         let error = Error::local(Status::Panic).retry_after(Due::In(RETRY_DELAY));
         self.end(|job, inner| {
-            if let Some(watch) = inner.watches.get_mut(&job.id) {
+            if let Some(watch) = inner.monitors.get_mut(&job.id) {
                 watch.not_before = now + RETRY_DELAY;
                 if let Some(session) = &watch.session {
                     // Of a verdict that was lost on its way here nobody hears.
-                    session.take_back(session.hand_over(), Rising::default());
+                    session.retract(session.hand_over(), NewAlerts::default());
                 }
             }
             job.failed(inner, &error);

@@ -129,7 +129,7 @@ impl Monitor {
         watch.muted = saved.muted;
         if let Some(context) = &saved.context {
             let session = Session::from_saved(&monitors.account, context)?;
-            watch.session = Some(session.attend(saved.muted, false));
+            watch.session = Some(session.attach_monitor(saved.muted, false));
         }
         Monitor::enlist(monitors, watch)
     }
@@ -143,7 +143,7 @@ impl Monitor {
             }
             let now = monitors.account.world.clock.now();
             watch.not_before = now + inner.stagger.wait(now);
-            inner.watches.insert(id, watch);
+            inner.monitors.insert(id, watch);
         }
         let monitor = Arc::new(Monitor {
             monitors: Arc::clone(monitors),
@@ -159,10 +159,10 @@ impl Monitor {
 
     /// Works on what is known of this monitor.
     fn with<T>(&self, body: impl FnOnce(&mut Inner, &Scheduler) -> T) -> Result<T, Error> {
-        let hub = &self.monitors.scheduler;
-        let mut inner = hub.lock();
-        match inner.watches.contains_key(&self.id) {
-            true => Ok(body(&mut inner, hub)),
+        let scheduler = &self.monitors.scheduler;
+        let mut inner = scheduler.lock();
+        match inner.monitors.contains_key(&self.id) {
+            true => Ok(body(&mut inner, scheduler)),
             false => Err(Error::local(Status::Closed)),
         }
     }
@@ -170,14 +170,14 @@ impl Monitor {
     /// As [`with`](Self::with), on the monitor alone.
     fn watch<T>(&self, body: impl FnOnce(&mut MonitorState) -> T) -> Result<T, Error> {
         let mut inner = self.monitors.scheduler.lock();
-        match inner.watches.get_mut(&self.id) {
+        match inner.monitors.get_mut(&self.id) {
             Some(watch) => Ok(body(watch)),
             None => Err(Error::local(Status::Closed)),
         }
     }
 
-    fn review(&self, inner: &mut Inner, hub: &Scheduler) {
-        hub.review(&self.monitors.account, inner, self.id);
+    fn review(&self, inner: &mut Inner, scheduler: &Scheduler) {
+        scheduler.review(&self.monitors.account, inner, self.id);
     }
 
     /// Hands in a frame, which is copied; the newest wins. It is sent when one is due.
@@ -191,8 +191,8 @@ impl Monitor {
             && frame::is_refusal(error.status)
         {
             // Stopped meanwhile, there is nobody to tell.
-            drop(self.with(|inner, hub| {
-                hub.refused(&self.monitors.account, inner, self.id, error.status)
+            drop(self.with(|inner, scheduler| {
+                scheduler.refused(&self.monitors.account, inner, self.id, error.status)
             }));
         }
         taken
@@ -216,7 +216,7 @@ impl Monitor {
         }
         self.monitors.account.refuse_if_latched()?;
         let frame = Frame::copy(jpeg, digest, age)?;
-        let replaced = self.with(|inner, hub| self.put(inner, hub, frame))??;
+        let replaced = self.with(|inner, scheduler| self.put(inner, scheduler, frame))??;
         drop(replaced);
         Ok(())
     }
@@ -225,10 +225,10 @@ impl Monitor {
     fn put(
         &self,
         inner: &mut Inner,
-        hub: &Scheduler,
+        scheduler: &Scheduler,
         frame: Frame,
     ) -> Result<Option<Frame>, Error> {
-        let Some(watch) = inner.watches.get_mut(&self.id) else {
+        let Some(watch) = inner.monitors.get_mut(&self.id) else {
             return Ok(Some(frame));
         };
         if watch.paused {
@@ -239,12 +239,17 @@ impl Monitor {
             return Err(Error::with_text(Status::StaleFrame, text));
         }
         let (replaced, back) = watch.put(frame);
-        hub.frame_came(inner, self.id);
+        scheduler.frame_came(inner, self.id);
         if back {
             let now = Moment::of(&*self.monitors.account.world.clock);
-            hub.tell(inner, self.id, events::News::plain(Kind::CameraBack), now);
+            scheduler.enqueue(
+                inner,
+                self.id,
+                events::PendingEvent::plain(Kind::CameraBack),
+                now,
+            );
         }
-        self.review(inner, hub);
+        self.review(inner, scheduler);
         Ok(replaced)
     }
 
@@ -254,15 +259,15 @@ impl Monitor {
     /// # Errors
     /// `Closed`.
     pub fn pause(&self) -> Result<(), Error> {
-        let frame = self.with(|inner, hub| {
-            let frame = inner.watches.get_mut(&self.id).and_then(|watch| {
+        let frame = self.with(|inner, scheduler| {
+            let frame = inner.monitors.get_mut(&self.id).and_then(|watch| {
                 if let Some(session) = &watch.session {
-                    session.hold(true);
+                    session.set_held(true);
                 }
-                watch.hold()
+                watch.pause()
             });
-            hub.hush(inner, self.id, ASKING);
-            self.review(inner, hub);
+            scheduler.drop_pending_alerts(inner, self.id, ASKING);
+            self.review(inner, scheduler);
             frame
         })?;
         drop(frame);
@@ -275,32 +280,32 @@ impl Monitor {
     /// `Closed`.
     pub fn resume(&self) -> Result<(), Error> {
         let now = Moment::of(&*self.monitors.account.world.clock);
-        self.with(|inner, hub| {
-            let watch = inner.watches.get_mut(&self.id);
+        self.with(|inner, scheduler| {
+            let watch = inner.monitors.get_mut(&self.id);
             if let Some(watch) = watch.filter(|watch| watch.paused) {
                 if let Some(session) = &watch.session {
-                    session.hold(false);
+                    session.set_held(false);
                 }
-                watch.go_on(now);
+                watch.resume(now);
             }
-            self.review(inner, hub);
+            self.review(inner, scheduler);
         })
     }
 
-    /// No edges for the rest of this print, or again.
+    /// No alerts for the rest of this print, or again.
     ///
     /// # Errors
     /// `Closed`.
     pub fn mute(&self, muted: bool) -> Result<(), Error> {
-        self.with(|inner, hub| {
-            if let Some(watch) = inner.watches.get_mut(&self.id) {
+        self.with(|inner, scheduler| {
+            if let Some(watch) = inner.monitors.get_mut(&self.id) {
                 watch.muted = muted;
                 if let Some(session) = &watch.session {
                     session.mute(muted);
                 }
             }
             if muted {
-                hub.hush(inner, self.id, ASKING);
+                scheduler.drop_pending_alerts(inner, self.id, ASKING);
             }
         })
     }
@@ -310,15 +315,15 @@ impl Monitor {
     /// # Errors
     /// `Closed`, `Argument` above 14 days.
     pub fn set_interval_sec(&self, sec: u32) -> Result<(), Error> {
-        self.with(|inner, hub| {
+        self.with(|inner, scheduler| {
             check_interval(sec)?;
-            if let Some(watch) = inner.watches.get_mut(&self.id) {
+            if let Some(watch) = inner.monitors.get_mut(&self.id) {
                 watch.host_sec = Some(sec);
                 if let Some(session) = &watch.session {
                     session.set_interval_sec(sec)?;
                 }
             }
-            self.review(inner, hub);
+            self.review(inner, scheduler);
             Ok(())
         })?
     }
@@ -352,15 +357,15 @@ impl Monitor {
         })
     }
 
-    /// This print as text, to survive a restart of the host. A secret: it holds the URLs. Edges
+    /// This print as text, to survive a restart of the host. A secret: it holds the URLs. Alerts
     /// that were raised but not read yet are saved as not raised.
     ///
     /// # Errors
     /// `Closed`.
     pub fn save(&self) -> Result<String, Error> {
         let saved = self.with(|inner, _| {
-            inner.watches.get(&self.id).map(|watch| {
-                let snapshot = |session: &Arc<Session>| session.snapshot(watch.untold);
+            inner.monitors.get(&self.id).map(|watch| {
+                let snapshot = |session: &Arc<Session>| session.snapshot(watch.undelivered);
                 let context = watch.session.as_ref().map(snapshot);
                 SavedMonitor {
                     warning_level: watch.warning.level().unwrap_or(0),

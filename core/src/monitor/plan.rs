@@ -10,7 +10,7 @@ use crate::error::Status;
 use crate::frame::{self, Frame};
 use crate::platform::cancel::CancelToken;
 use crate::platform::moment::Moment;
-use crate::rules::alerts::Rising;
+use crate::rules::alerts::NewAlerts;
 use crate::rules::confidence::Confidence;
 use crate::session::Session;
 use crate::session::outcome::{Outcome, flags};
@@ -74,11 +74,11 @@ pub(super) struct MonitorState {
     pub(super) camera: Camera,
     /// An error was told, and no success since.
     pub(super) failing: bool,
-    pub(super) told_latched: bool,
-    /// Edges whose event is in the queue, unread.
-    pub(super) untold: Rising,
+    pub(super) latch_told: bool,
+    /// AlertState whose event is in the queue, unread.
+    pub(super) undelivered: NewAlerts,
     /// Those of them whose flag the host has read in a result.
-    pub(super) flagged: Rising,
+    pub(super) flagged: NewAlerts,
     /// How the last create ended, before there is a context to ask.
     pub(super) last_status: Status,
     /// Waits for a worker.
@@ -104,9 +104,9 @@ impl MonitorState {
             frame: None,
             camera: Camera::default(),
             failing: false,
-            told_latched: false,
-            untold: Rising::default(),
-            flagged: Rising::default(),
+            latch_told: false,
+            undelivered: NewAlerts::default(),
+            flagged: NewAlerts::default(),
             last_status: Status::Ok,
             queued: false,
             busy: None,
@@ -123,11 +123,11 @@ impl MonitorState {
                 process: None,
             };
         };
-        let agenda = session.agenda(now);
-        let renewal = agenda.renew_in.map(|wait| create_at.max(now + wait));
+        let schedule = session.schedule(now);
+        let renewal = schedule.renew_in.map(|wait| create_at.max(now + wait));
         Calls {
             context: renewal.map(|at| (Task::Renew, at)),
-            process: (!agenda.lost).then(|| self.not_before.max(now + agenda.process_in)),
+            process: (!schedule.lost).then(|| self.not_before.max(now + schedule.process_in)),
         }
     }
 
@@ -197,55 +197,56 @@ impl MonitorState {
     }
 
     /// The print is paused: nothing is sent, no frame is kept.
-    pub(super) fn hold(&mut self) -> Option<Frame> {
+    pub(super) fn pause(&mut self) -> Option<Frame> {
         self.paused = true;
         self.pauses = self.pauses.wrapping_add(1);
-        self.camera.rest();
+        self.camera.discard_frame();
         self.frame.take()
     }
 
     /// The print goes on.
-    pub(super) fn go_on(&mut self, now: Moment) {
+    pub(super) fn resume(&mut self, now: Moment) {
         self.paused = false;
         self.resumed = Some(now);
     }
 
     /// Forgets the frame, for as long as nothing may be sent.
-    pub(super) fn rest(&mut self) -> Option<Frame> {
-        self.camera.rest();
+    pub(super) fn discard_frame(&mut self) -> Option<Frame> {
+        self.camera.discard_frame();
         self.frame.take()
     }
 
-    /// Events that tell of these edges are queued.
-    pub(super) fn will_be_told(&mut self, rising: Rising) {
-        self.untold.warning |= rising.warning;
-        self.untold.pause |= rising.pause;
-        self.flagged.warning &= !rising.warning;
-        self.flagged.pause &= !rising.pause;
+    /// Events that tell of these alerts are queued.
+    pub(super) fn will_be_told(&mut self, new: NewAlerts) {
+        self.undelivered.warning |= new.warning;
+        self.undelivered.pause |= new.pause;
+        self.flagged.warning &= !new.warning;
+        self.flagged.pause &= !new.pause;
     }
 
     /// The host has read an event.
-    pub(super) fn was_told(&mut self, event: &Event) {
+    pub(super) fn mark_delivered(&mut self, event: &Event) {
         match event.kind {
             Kind::Result => {
                 let flags = event.outcome.map_or(0, |outcome| outcome.flags);
-                self.flagged.warning |= self.untold.warning && flags & flags::WARNING_EDGE != 0;
-                self.flagged.pause |= self.untold.pause && flags & flags::PAUSE_EDGE != 0;
+                self.flagged.warning |=
+                    self.undelivered.warning && flags & flags::WARNING_EDGE != 0;
+                self.flagged.pause |= self.undelivered.pause && flags & flags::PAUSE_EDGE != 0;
             }
-            Kind::Warning => self.untold.warning = false,
-            Kind::Pause => self.untold.pause = false,
+            Kind::Warning => self.undelivered.warning = false,
+            Kind::Pause => self.undelivered.pause = false,
             _ => {}
         }
     }
 
-    /// The edges of a verdict that may still be told: none when the print was paused since its
+    /// The alerts of a verdict that may still be told: none when the print was paused since its
     /// frame was taken, or muted. Gives those that may not, which may then rise again.
-    pub(super) fn strike_edges(&self, outcome: &mut Outcome, pauses: u32) -> Rising {
+    pub(super) fn suppress_edges(&self, outcome: &mut Outcome, pauses: u32) -> NewAlerts {
         if !self.paused && !self.muted && self.pauses == pauses {
-            return Rising::default();
+            return NewAlerts::default();
         }
         outcome.flags &= !(flags::WARNING_EDGE | flags::PAUSE_EDGE);
-        std::mem::take(&mut outcome.rising)
+        std::mem::take(&mut outcome.new)
     }
 }
 

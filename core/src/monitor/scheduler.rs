@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::platform::sync::{Condvar, Mutex, MutexGuard};
 
-use super::events::{self, Event, Kind, News, Queue};
+use super::events::{self, Event, Kind, PendingEvent, Queue};
 use super::plan::{MonitorState, Plan, Task};
 use super::readiness::Readiness;
 use super::stagger::Stagger;
@@ -33,14 +33,14 @@ pub(crate) struct Scheduler {
     /// A worker has something to do.
     pub(super) work: Condvar,
     /// There is an event, or there will be no more.
-    news: Condvar,
+    arrived: Condvar,
     /// A call or a thread has ended.
     pub(super) ended: Condvar,
 }
 
 #[derive(Default)]
 pub(super) struct Inner {
-    pub(super) watches: HashMap<u64, MonitorState>,
+    pub(super) monitors: HashMap<u64, MonitorState>,
     timers: BTreeSet<(Duration, u64)>,
     pub(super) jobs: VecDeque<u64>,
     queue: Queue,
@@ -50,7 +50,7 @@ pub(super) struct Inner {
     /// Creates and renewals in flight.
     pub(super) creating: usize,
     /// Monitors wait for one of these to end.
-    gated: bool,
+    waiting_for_create: bool,
     pub(super) stagger: Stagger,
     /// The client's handle is gone.
     pub(super) closed: bool,
@@ -72,7 +72,7 @@ pub(super) struct Inner {
 impl Inner {
     /// Nothing is left to do for the threads.
     pub(super) fn is_over(&self) -> bool {
-        self.closed || self.watches.is_empty()
+        self.closed || self.monitors.is_empty()
     }
 
     pub(super) fn lacks_workers(&self, most: usize) -> bool {
@@ -80,7 +80,7 @@ impl Inner {
     }
 
     fn set_timer(&mut self, id: u64, at: Option<Duration>) {
-        let Some(watch) = self.watches.get_mut(&id) else {
+        let Some(watch) = self.monitors.get_mut(&id) else {
             return;
         };
         if watch.timer == at {
@@ -110,7 +110,7 @@ impl Inner {
         self.set_timer(id, None);
         self.queue.remove(id, events::ALL);
         self.show_readiness();
-        self.watches.remove(&id)
+        self.monitors.remove(&id)
     }
 
     /// The descriptor says what the queue is.
@@ -130,30 +130,36 @@ impl Scheduler {
     }
 
     /// Queues an event of a monitor.
-    pub(super) fn tell(&self, inner: &mut Inner, id: u64, news: News, now: impl Into<Moment>) {
-        let Some(tag) = inner.watches.get(&id).map(|watch| watch.tag) else {
+    pub(super) fn enqueue(
+        &self,
+        inner: &mut Inner,
+        id: u64,
+        pending: PendingEvent,
+        now: impl Into<Moment>,
+    ) {
+        let Some(tag) = inner.monitors.get(&id).map(|watch| watch.tag) else {
             return;
         };
-        inner.queue.push((id, tag), news, now.into());
+        inner.queue.push((id, tag), pending, now.into());
         inner.show_readiness();
-        self.news.notify_one();
+        self.arrived.notify_one();
     }
 
-    /// Queues a verdict and its edges.
-    pub(super) fn tell_verdict(
+    /// Queues a verdict and its alerts.
+    pub(super) fn enqueue_verdict(
         &self,
         inner: &mut Inner,
         id: u64,
         outcome: crate::session::outcome::Outcome,
         now: Moment,
     ) {
-        let Some(watch) = inner.watches.get_mut(&id) else {
+        let Some(watch) = inner.monitors.get_mut(&id) else {
             return;
         };
-        watch.will_be_told(outcome.rising);
+        watch.will_be_told(outcome.new);
         inner.queue.push_verdict((id, watch.tag), outcome, now);
         inner.show_readiness();
-        self.news.notify_all();
+        self.arrived.notify_all();
     }
 
     /// Decides what a monitor does next, and sees to it that it happens.
@@ -161,21 +167,26 @@ impl Scheduler {
         let moment = Moment::of(&*account.world.clock);
         let now = moment.now();
         inner.last_review = now;
-        let plan = match inner.watches.get_mut(&id) {
+        let plan = match inner.monitors.get_mut(&id) {
             None => return,
             Some(watch) if watch.queued || watch.busy.is_some() => Plan::default(),
             Some(watch) => match account.latch.status() {
                 Some(status) => {
-                    drop(watch.rest());
-                    if !std::mem::replace(&mut watch.told_latched, true) {
+                    drop(watch.discard_frame());
+                    if !std::mem::replace(&mut watch.latch_told, true) {
                         inner.queue.remove(id, &[Kind::FrameWanted]);
                         let error = Error::local(status).retry_after(Due::Never);
-                        self.tell(inner, id, News::failed(Kind::Latched, error), moment);
+                        self.enqueue(
+                            inner,
+                            id,
+                            PendingEvent::failed(Kind::Latched, error),
+                            moment,
+                        );
                     }
                     Plan::default()
                 }
                 None => {
-                    watch.told_latched = false;
+                    watch.latch_told = false;
                     if watch.paused {
                         Plan::default()
                     } else {
@@ -186,10 +197,10 @@ impl Scheduler {
             },
         };
         if plan.ask {
-            self.tell(inner, id, News::plain(Kind::FrameWanted), moment);
+            self.enqueue(inner, id, PendingEvent::plain(Kind::FrameWanted), moment);
         }
         if let Some(status) = plan.stalled {
-            self.tell(inner, id, News::stalled(status), moment);
+            self.enqueue(inner, id, PendingEvent::stalled(status), moment);
         }
         if let Some(task) = plan.task {
             self.assign(account, inner, id, task);
@@ -205,8 +216,8 @@ impl Scheduler {
     /// enough: the others look again when it has ended.
     fn assign(&self, account: &Account, inner: &mut Inner, id: u64, task: Task) {
         let wait = task != Task::Process && inner.creating > 0 && account.creates_fail();
-        inner.gated |= wait;
-        let Some(watch) = inner.watches.get_mut(&id).filter(|_| !wait) else {
+        inner.waiting_for_create |= wait;
+        let Some(watch) = inner.monitors.get_mut(&id).filter(|_| !wait) else {
             return;
         };
         watch.queued = true;
@@ -223,14 +234,14 @@ impl Scheduler {
     }
 
     /// A create has ended: whoever waits for that looks again.
-    pub(super) fn review_gated(&self, account: &Account, inner: &mut Inner) {
-        if std::mem::take(&mut inner.gated) {
+    pub(super) fn review_waiting(&self, account: &Account, inner: &mut Inner) {
+        if std::mem::take(&mut inner.waiting_for_create) {
             self.review_each(account, inner);
         }
     }
 
     fn review_each(&self, account: &Account, inner: &mut Inner) {
-        let all: Vec<u64> = inner.watches.keys().copied().collect();
+        let all: Vec<u64> = inner.monitors.keys().copied().collect();
         for id in all {
             self.review(account, inner, id);
         }
@@ -246,14 +257,14 @@ impl Scheduler {
     pub(super) fn refused(&self, account: &Account, inner: &mut Inner, id: u64, status: Status) {
         let now = Moment::of(&*account.world.clock);
         let latched = account.latch.status().is_some();
-        let watch = inner.watches.get_mut(&id);
+        let watch = inner.monitors.get_mut(&id);
         let Some(watch) = watch.filter(|watch| !watch.paused && !latched) else {
             return;
         };
         // These bytes were taken over once, and others that are may be no better.
         let taken_over = status == Status::ImageRejected;
         if let Some(status) = watch.camera.refuse(status, taken_over, now.now()) {
-            self.tell(inner, id, News::stalled(status), now);
+            self.enqueue(inner, id, PendingEvent::stalled(status), now);
         }
     }
 
@@ -283,15 +294,15 @@ impl Scheduler {
     pub(super) fn give_up(&self, error: &Error) {
         let mut inner = self.lock();
         inner.scheduler = false;
-        let all: Vec<u64> = inner.watches.keys().copied().collect();
+        let all: Vec<u64> = inner.monitors.keys().copied().collect();
         let mut ended = Vec::new();
         for id in all {
             let Some(watch) = inner.forget(id) else {
                 continue;
             };
-            let news = News::failed(Kind::Stopped, error.clone());
+            let pending = PendingEvent::failed(Kind::Stopped, error.clone());
             let now = inner.last_review;
-            inner.queue.push((id, watch.tag), news, now.into());
+            inner.queue.push((id, watch.tag), pending, now.into());
             if let Some(busy) = &watch.busy {
                 inner.finishing.insert(id, busy.thread);
             }
@@ -299,7 +310,7 @@ impl Scheduler {
         }
         inner.show_readiness();
         drop(inner);
-        self.news.notify_all();
+        self.arrived.notify_all();
         self.work.notify_all();
         ended.iter().for_each(end);
     }
@@ -313,14 +324,14 @@ impl Scheduler {
     /// Ends the waits for events that are going on.
     pub(crate) fn cancel_waits(&self) {
         self.lock().cancels += 1;
-        self.news.notify_all();
+        self.arrived.notify_all();
     }
 
     /// The client's handle is gone: stops every monitor, ends every wait and waits for the threads.
     pub(crate) fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
-        let all: Vec<u64> = inner.watches.keys().copied().collect();
+        let all: Vec<u64> = inner.monitors.keys().copied().collect();
         let mut ended = Vec::new();
         for id in all {
             ended.extend(inner.forget(id));
@@ -328,7 +339,7 @@ impl Scheduler {
         inner.queue.clear();
         inner.readiness = None;
         drop(inner);
-        self.news.notify_all();
+        self.arrived.notify_all();
         self.tick.notify_all();
         self.work.notify_all();
         ended.iter().for_each(end);
@@ -356,15 +367,15 @@ impl Scheduler {
             }
             if let Some((id, event)) = inner.queue.pop(Moment::of(&*account.world.clock)) {
                 inner.show_readiness();
-                if let Some(watch) = inner.watches.get_mut(&id) {
-                    watch.was_told(&event);
+                if let Some(watch) = inner.monitors.get_mut(&id) {
+                    watch.mark_delivered(&event);
                 }
                 return Ok(Some(event));
             }
             match until {
-                None => self.news.wait(&mut inner),
+                None => self.arrived.wait(&mut inner),
                 Some(until) if Instant::now() >= until => return Ok(None),
-                Some(until) => drop(self.news.wait_until(&mut inner, until)),
+                Some(until) => drop(self.arrived.wait_until(&mut inner, until)),
             }
         }
     }
@@ -382,17 +393,17 @@ impl Scheduler {
         inner.readiness.as_ref().map_or(-1, Readiness::number)
     }
 
-    /// Removes what a paused or muted print does not tell, and takes back the edges whose event the
+    /// Removes what a paused or muted print does not tell, and takes back the alerts whose event the
     /// host has not read.
-    pub(super) fn hush(&self, inner: &mut Inner, id: u64, kinds: &[Kind]) {
+    pub(super) fn drop_pending_alerts(&self, inner: &mut Inner, id: u64, kinds: &[Kind]) {
         inner.queue.remove(id, kinds);
-        inner.queue.blunt(id);
+        inner.queue.clear_edge_flags(id);
         inner.show_readiness();
-        if let Some(watch) = inner.watches.get_mut(&id) {
-            let untold = std::mem::take(&mut watch.untold);
+        if let Some(watch) = inner.monitors.get_mut(&id) {
+            let undelivered = std::mem::take(&mut watch.undelivered);
             let flagged = std::mem::take(&mut watch.flagged);
             if let Some(session) = &watch.session {
-                session.take_back(untold, flagged);
+                session.retract(undelivered, flagged);
             }
         }
     }

@@ -40,16 +40,16 @@ mod tests {
     use super::*;
 
     fn waits(count: usize) -> Vec<Duration> {
-        let mut burst = Stagger::default();
+        let mut stagger = Stagger::default();
         let now = Duration::from_secs(100);
-        (0..count).map(|_| burst.wait(now)).collect()
+        (0..count).map(|_| stagger.wait(now)).collect()
     }
 
     #[test]
     fn one_alone_does_not_wait() {
-        let mut burst = Stagger::default();
+        let mut stagger = Stagger::default();
         for n in 0..5 {
-            assert_eq!(burst.wait(Duration::from_secs(20 * n)), Duration::ZERO);
+            assert_eq!(stagger.wait(Duration::from_secs(20 * n)), Duration::ZERO);
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Monitors;
-use super::events::{Kind, News};
+use super::events::{Kind, PendingEvent};
 use super::job;
 use super::scheduler::{Inner, Locked, Scheduler};
 use crate::error::{Due, Error, Status};
@@ -113,7 +113,7 @@ fn pick_up(monitors: &Monitors, inner: &mut Inner, now: Duration) {
     let dropped = std::mem::take(&mut inner.dropped);
     for id in &dropped {
         let waits = inner.jobs.contains(id);
-        let Some(watch) = inner.watches.get_mut(id) else {
+        let Some(watch) = inner.monitors.get_mut(id) else {
             continue;
         };
         watch.queued = waits;
@@ -122,12 +122,12 @@ fn pick_up(monitors: &Monitors, inner: &mut Inner, now: Duration) {
             let error = Error::local(Status::Panic).retry_after(Due::In(RETRY_DELAY));
             monitors
                 .scheduler
-                .tell(inner, *id, News::failed(Kind::Error, error), now);
+                .enqueue(inner, *id, PendingEvent::failed(Kind::Error, error), now);
         }
         monitors.scheduler.review(&monitors.account, inner, *id);
     }
     if !dropped.is_empty() {
-        monitors.scheduler.review_gated(&monitors.account, inner);
+        monitors.scheduler.review_waiting(&monitors.account, inner);
     }
 }
 
@@ -161,12 +161,12 @@ fn postpone(monitors: &Monitors, inner: &mut Inner, now: Duration) {
     let again = inner.no_thread_until;
     let error = no_thread().retry_after(Due::In(again.saturating_sub(now)));
     for id in std::mem::take(&mut inner.jobs) {
-        if let Some(watch) = inner.watches.get_mut(&id) {
+        if let Some(watch) = inner.monitors.get_mut(&id) {
             watch.queued = false;
             watch.failing = true;
             watch.not_before = again;
-            let news = News::failed(Kind::Error, error.clone());
-            monitors.scheduler.tell(inner, id, news, now);
+            let pending = PendingEvent::failed(Kind::Error, error.clone());
+            monitors.scheduler.enqueue(inner, id, pending, now);
             monitors.scheduler.review(&monitors.account, inner, id);
         }
     }

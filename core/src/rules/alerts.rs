@@ -5,77 +5,77 @@ use std::time::Duration;
 /// No warning edge comes sooner than this after the last one.
 pub const WARNING_GAP: Duration = Duration::from_secs(300);
 
-/// Which edges are latched. An episode begins with an edge and ends with a clear, fresh result.
+/// Which alerts are latched. An episode begins with an edge and ends with a clear, fresh result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Edges {
+pub struct AlertState {
     /// The warning of this episode has been raised.
     pub(crate) warned: bool,
     /// The pause of this episode has been raised.
     pub(crate) paused: bool,
     /// When the last warning edge rose.
     pub(crate) last_warning: Option<Duration>,
-    /// Edges of this episode whose flag the host has read, though not their event: should they
+    /// AlertState of this episode whose flag the host has read, though not their event: should they
     /// rise again, they do so as an event alone.
-    pub(crate) flagged: Rising,
+    pub(crate) flagged: NewAlerts,
 }
 
 /// What a host should do about one result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rising {
+pub struct NewAlerts {
     /// Tell the user, now.
     pub warning: bool,
     /// Pause the print, now.
     pub pause: bool,
 }
 
-impl Edges {
+impl AlertState {
     /// Judges one verdict that arrived at `now`. `fresh` is false for a frame that was too old
     /// when the verdict came, or that repeats the bytes of the one before: such a result neither
     /// raises an edge nor ends an episode.
-    pub fn judge(&mut self, warning: bool, pause: bool, fresh: bool, now: Duration) -> Rising {
+    pub fn update(&mut self, warning: bool, pause: bool, fresh: bool, now: Duration) -> NewAlerts {
         if !fresh {
-            return Rising::default();
+            return NewAlerts::default();
         }
         if !warning && !pause {
             self.warned = false;
             self.paused = false;
-            self.flagged = Rising::default();
-            return Rising::default();
+            self.flagged = NewAlerts::default();
+            return NewAlerts::default();
         }
         let gap_over = self
             .last_warning
             .is_none_or(|last| now.saturating_sub(last) >= WARNING_GAP);
-        let rising = Rising {
+        let new = NewAlerts {
             warning: warning && !self.warned && gap_over,
             pause: pause && !self.paused,
         };
-        if rising.warning {
+        if new.warning {
             self.warned = true;
             self.last_warning = Some(now);
         }
-        self.paused |= rising.pause;
-        rising
+        self.paused |= new.pause;
+        new
     }
 
-    /// Edges that rose but whose event nobody read: they may rise again. A warning that nobody read
+    /// Alerts that rose but whose event nobody read: they may rise again. A warning that nobody read
     /// holds back none. Of `flagged` the host has read the flag in a result.
-    pub fn take_back(&mut self, untold: Rising, flagged: Rising) {
+    pub fn retract(&mut self, undelivered: NewAlerts, flagged: NewAlerts) {
         // What belongs to an episode that is over says nothing of the next.
-        self.flagged.warning |= self.warned && untold.warning && flagged.warning;
-        self.flagged.pause |= self.paused && untold.pause && flagged.pause;
-        self.warned &= !untold.warning;
-        self.paused &= !untold.pause;
-        if untold.warning {
+        self.flagged.warning |= self.warned && undelivered.warning && flagged.warning;
+        self.flagged.pause |= self.paused && undelivered.pause && flagged.pause;
+        self.warned &= !undelivered.warning;
+        self.paused &= !undelivered.pause;
+        if undelivered.warning {
             self.last_warning = None;
         }
     }
 
-    /// Those of these edges that a result's flags tell of.
+    /// Those of these alerts that a result's flags tell of.
     #[must_use]
-    pub fn in_flags(&self, rising: Rising) -> Rising {
-        Rising {
-            warning: rising.warning && !self.flagged.warning,
-            pause: rising.pause && !self.flagged.pause,
+    pub fn in_flags(&self, new: NewAlerts) -> NewAlerts {
+        NewAlerts {
+            warning: new.warning && !self.flagged.warning,
+            pause: new.pause && !self.flagged.pause,
         }
     }
 }
@@ -86,17 +86,17 @@ mod tests {
 
     const STEP: Duration = Duration::from_secs(20);
 
-    /// Runs (warning, pause, fresh) results 20 s apart; gives the steps with edges.
+    /// Runs (warning, pause, fresh) results 20 s apart; gives the steps with alerts.
     fn run(results: &[(bool, bool, bool)]) -> (Vec<usize>, Vec<usize>) {
-        let mut edges = Edges::default();
+        let mut alerts = AlertState::default();
         let (mut warnings, mut pauses) = (Vec::new(), Vec::new());
         for (n, (warning, pause, fresh)) in results.iter().enumerate() {
             let now = STEP * u32::try_from(n).unwrap();
-            let rising = edges.judge(*warning, *pause, *fresh, now);
-            if rising.warning {
+            let new = alerts.update(*warning, *pause, *fresh, now);
+            if new.warning {
                 warnings.push(n);
             }
-            if rising.pause {
+            if new.pause {
                 pauses.push(n);
             }
         }
@@ -160,30 +160,30 @@ mod tests {
 
     #[test]
     fn an_edge_whose_flag_was_read_rises_again_as_an_event_alone_until_its_episode_ends() {
-        let both = Rising {
+        let both = NewAlerts {
             warning: true,
             pause: true,
         };
-        let none = Rising::default();
+        let none = NewAlerts::default();
         for (flagged, in_flags) in [(none, both), (both, none)] {
-            let mut edges = Edges::default();
-            assert_eq!(edges.judge(true, true, true, STEP), both);
-            edges.take_back(both, flagged);
+            let mut alerts = AlertState::default();
+            assert_eq!(alerts.update(true, true, true, STEP), both);
+            alerts.retract(both, flagged);
             assert_eq!(
-                edges.judge(true, true, true, STEP * 2),
+                alerts.update(true, true, true, STEP * 2),
                 both,
                 "no gap to keep"
             );
-            assert_eq!(edges.in_flags(both), in_flags);
+            assert_eq!(alerts.in_flags(both), in_flags);
             // Taken back once more, of which no flag could tell.
-            edges.take_back(both, none);
-            assert_eq!(edges.judge(true, true, true, STEP * 3), both);
-            assert_eq!(edges.in_flags(both), in_flags);
-            edges.judge(false, false, true, STEP * 4);
-            assert_eq!(edges.in_flags(both), both, "another episode");
+            alerts.retract(both, none);
+            assert_eq!(alerts.update(true, true, true, STEP * 3), both);
+            assert_eq!(alerts.in_flags(both), in_flags);
+            alerts.update(false, false, true, STEP * 4);
+            assert_eq!(alerts.in_flags(both), both, "another episode");
             // Unread until the episode was over: of the next one nothing was read.
-            edges.take_back(both, flagged);
-            assert_eq!(edges.in_flags(both), both);
+            alerts.retract(both, flagged);
+            assert_eq!(alerts.in_flags(both), both);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What follows from the outcome of a process call: the outcome table.
 //!
 //! [`RULES`] is the table of `docs/POLICY.md`, row by row. [`classify`] finds the row of an answer,
-//! [`Track::decide`] applies it with what happened before.
+//! [`FailoverState::decide`] applies it with what happened before.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::error::{ErrorType, Failure, Status};
 
 /// The rows of the outcome table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
+pub enum OutcomeClass {
     /// 2xx with a valid verdict.
     Verdict,
     /// 2xx with anything else.
@@ -69,7 +69,7 @@ pub enum Renew {
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     /// The row.
-    pub condition: Condition,
+    pub class: OutcomeClass,
     /// Switch to the fallback?
     pub switch: Switch,
     /// A new context?
@@ -83,7 +83,7 @@ pub struct Rule {
 }
 
 const fn rule(
-    condition: Condition,
+    class: OutcomeClass,
     switch: Switch,
     renew: Renew,
     latch: bool,
@@ -91,7 +91,7 @@ const fn rule(
     heeds_retry_after: bool,
 ) -> Rule {
     Rule {
-        condition,
+        class,
         switch,
         renew,
         latch,
@@ -103,33 +103,33 @@ const fn rule(
 /// The outcome table.
 #[rustfmt::skip]
 pub const RULES: &[Rule] = &[
-    //   condition                   switch                        new context        latch  next call      Retry-After
-    rule(Condition::Verdict,         Switch::No,                   Renew::No,         false, Next::Normal,    false),
-    rule(Condition::BadVerdict,      Switch::AfterSixInTenMinutes, Renew::No,         false, Next::BackOff,   false),
-    rule(Condition::RateLimited,     Switch::No,                   Renew::No,         false, Next::BackOff,   true),
-    rule(Condition::Throttled,       Switch::AfterThree,           Renew::No,         false, Next::BackOff,   true),
-    rule(Condition::ServerFault,     Switch::Yes,                  Renew::No,         false, Next::BackOff,   true),
-    rule(Condition::ContextGone,     Switch::Yes,                  Renew::OnFallback, false, Next::BackOff,   true),
-    rule(Condition::Unreachable,     Switch::Yes,                  Renew::No,         false, Next::BackOff,   true),
-    rule(Condition::Local,           Switch::No,                   Renew::No,         false, Next::BackOff,   false),
-    rule(Condition::Misrouted,       Switch::Yes,                  Renew::OnFallback, false, Next::BackOff,   true),
+    //   class                   switch                        new context        latch  next call      Retry-After
+    rule(OutcomeClass::Verdict,         Switch::No,                   Renew::No,         false, Next::Normal,    false),
+    rule(OutcomeClass::BadVerdict,      Switch::AfterSixInTenMinutes, Renew::No,         false, Next::BackOff,   false),
+    rule(OutcomeClass::RateLimited,     Switch::No,                   Renew::No,         false, Next::BackOff,   true),
+    rule(OutcomeClass::Throttled,       Switch::AfterThree,           Renew::No,         false, Next::BackOff,   true),
+    rule(OutcomeClass::ServerFault,     Switch::Yes,                  Renew::No,         false, Next::BackOff,   true),
+    rule(OutcomeClass::ContextGone,     Switch::Yes,                  Renew::OnFallback, false, Next::BackOff,   true),
+    rule(OutcomeClass::Unreachable,     Switch::Yes,                  Renew::No,         false, Next::BackOff,   true),
+    rule(OutcomeClass::Local,           Switch::No,                   Renew::No,         false, Next::BackOff,   false),
+    rule(OutcomeClass::Misrouted,       Switch::Yes,                  Renew::OnFallback, false, Next::BackOff,   true),
     // From the fourth rejected image in a row: back-off.
-    rule(Condition::ImageRejected,   Switch::No,                   Renew::No,         false, Next::Normal,    true),
-    rule(Condition::TooLarge,        Switch::No,                   Renew::No,         false, Next::Normal,    true),
-    rule(Condition::RequestRejected, Switch::No,                   Renew::No,         false, Next::BackOff,   true),
+    rule(OutcomeClass::ImageRejected,   Switch::No,                   Renew::No,         false, Next::Normal,    true),
+    rule(OutcomeClass::TooLarge,        Switch::No,                   Renew::No,         false, Next::Normal,    true),
+    rule(OutcomeClass::RequestRejected, Switch::No,                   Renew::No,         false, Next::BackOff,   true),
     // Not before the host clears the latch or a key check succeeds; the pace is kept below it.
-    rule(Condition::Account,         Switch::No,                   Renew::No,         true,  Next::BackOff,   false),
-    rule(Condition::AuthUnconfirmed, Switch::No,                   Renew::No,         false, Next::Auth,      true),
-    rule(Condition::Cancelled,       Switch::No,                   Renew::No,         false, Next::Floor,     false),
+    rule(OutcomeClass::Account,         Switch::No,                   Renew::No,         true,  Next::BackOff,   false),
+    rule(OutcomeClass::AuthUnconfirmed, Switch::No,                   Renew::No,         false, Next::Auth,      true),
+    rule(OutcomeClass::Cancelled,       Switch::No,                   Renew::No,         false, Next::Floor,     false),
 ];
 
-impl Condition {
+impl OutcomeClass {
     /// The row's rule.
     #[must_use]
     pub fn rule(self) -> &'static Rule {
         RULES
             .iter()
-            .find(|rule| rule.condition == self)
+            .find(|rule| rule.class == self)
             .unwrap_or(&RULES[0])
     }
 }
@@ -137,66 +137,66 @@ impl Condition {
 /// The row and the status of an answer that is no verdict. A known type beats the HTTP status,
 /// in answers outside 2xx only.
 #[must_use]
-pub fn classify(http_status: u16, kind: Option<ErrorType>, gone: bool) -> (Condition, Status) {
+pub fn classify(http_status: u16, kind: Option<ErrorType>, gone: bool) -> (OutcomeClass, Status) {
     if (200..300).contains(&http_status) {
-        return (Condition::BadVerdict, Status::Protocol);
+        return (OutcomeClass::BadVerdict, Status::Protocol);
     }
     if let Some(kind) = kind {
         let gone = http_status == 500 && gone;
         return match kind {
-            ErrorType::InternalError if gone => (Condition::ContextGone, Status::Server),
-            ErrorType::InternalError => (Condition::ServerFault, Status::Server),
-            ErrorType::ContextRateLimited => (Condition::RateLimited, Status::RateLimited),
-            ErrorType::BackendThrottled => (Condition::Throttled, Status::Throttled),
-            ErrorType::ImageDecodeFailed => (Condition::ImageRejected, Status::ImageRejected),
+            ErrorType::InternalError if gone => (OutcomeClass::ContextGone, Status::Server),
+            ErrorType::InternalError => (OutcomeClass::ServerFault, Status::Server),
+            ErrorType::ContextRateLimited => (OutcomeClass::RateLimited, Status::RateLimited),
+            ErrorType::BackendThrottled => (OutcomeClass::Throttled, Status::Throttled),
+            ErrorType::ImageDecodeFailed => (OutcomeClass::ImageRejected, Status::ImageRejected),
             ErrorType::BadArgs | ErrorType::ArgsParseFailed => {
-                (Condition::RequestRejected, Status::RequestRejected)
+                (OutcomeClass::RequestRejected, Status::RequestRejected)
             }
-            ErrorType::InvalidApiKey => (Condition::Account, Status::InvalidApiKey),
-            ErrorType::ApiKeyDisabled => (Condition::Account, Status::ApiKeyDisabled),
-            ErrorType::PaymentFailed => (Condition::Account, Status::PaymentFailed),
-            ErrorType::IpRestricted => (Condition::Account, Status::IpRestricted),
-            ErrorType::FreeLimit => (Condition::Account, Status::FreeLimit),
+            ErrorType::InvalidApiKey => (OutcomeClass::Account, Status::InvalidApiKey),
+            ErrorType::ApiKeyDisabled => (OutcomeClass::Account, Status::ApiKeyDisabled),
+            ErrorType::PaymentFailed => (OutcomeClass::Account, Status::PaymentFailed),
+            ErrorType::IpRestricted => (OutcomeClass::Account, Status::IpRestricted),
+            ErrorType::FreeLimit => (OutcomeClass::Account, Status::FreeLimit),
         };
     }
     match http_status {
-        500.. => (Condition::ServerFault, Status::Server),
-        300..400 | 404 | 405 | 410 | 421 => (Condition::Misrouted, Status::Server),
-        408 => (Condition::Unreachable, Status::Timeout),
-        413 => (Condition::TooLarge, Status::ImageTooLarge),
-        429 => (Condition::RateLimited, Status::RateLimited),
-        401 | 403 => (Condition::AuthUnconfirmed, Status::AuthUnconfirmed),
-        400..500 => (Condition::RequestRejected, Status::RequestRejected),
-        _ => (Condition::Unreachable, Status::Io),
+        500.. => (OutcomeClass::ServerFault, Status::Server),
+        300..400 | 404 | 405 | 410 | 421 => (OutcomeClass::Misrouted, Status::Server),
+        408 => (OutcomeClass::Unreachable, Status::Timeout),
+        413 => (OutcomeClass::TooLarge, Status::ImageTooLarge),
+        429 => (OutcomeClass::RateLimited, Status::RateLimited),
+        401 | 403 => (OutcomeClass::AuthUnconfirmed, Status::AuthUnconfirmed),
+        400..500 => (OutcomeClass::RequestRejected, Status::RequestRejected),
+        _ => (OutcomeClass::Unreachable, Status::Io),
     }
 }
 
 /// The row and the status when there is no answer.
 #[must_use]
-pub fn classify_failure(failure: Failure) -> (Condition, Status) {
+pub fn classify_failure(failure: Failure) -> (OutcomeClass, Status) {
     match failure {
-        Failure::Dns => (Condition::Unreachable, Status::Dns),
-        Failure::Connect => (Condition::Unreachable, Status::Connect),
-        Failure::Io => (Condition::Unreachable, Status::Io),
-        Failure::Timeout => (Condition::Unreachable, Status::Timeout),
-        Failure::Proxy => (Condition::Unreachable, Status::Proxy),
-        Failure::Tls => (Condition::Unreachable, Status::Tls),
-        Failure::Clock => (Condition::Unreachable, Status::Clock),
-        Failure::Resources => (Condition::Local, Status::Resources),
-        Failure::Cancelled => (Condition::Cancelled, Status::Cancelled),
+        Failure::Dns => (OutcomeClass::Unreachable, Status::Dns),
+        Failure::Connect => (OutcomeClass::Unreachable, Status::Connect),
+        Failure::Io => (OutcomeClass::Unreachable, Status::Io),
+        Failure::Timeout => (OutcomeClass::Unreachable, Status::Timeout),
+        Failure::Proxy => (OutcomeClass::Unreachable, Status::Proxy),
+        Failure::Tls => (OutcomeClass::Unreachable, Status::Tls),
+        Failure::Clock => (OutcomeClass::Unreachable, Status::Clock),
+        Failure::Resources => (OutcomeClass::Local, Status::Resources),
+        Failure::Cancelled => (OutcomeClass::Cancelled, Status::Cancelled),
     }
 }
 
 /// Something that happens again and again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Row {
+pub struct Streak {
     /// How often in a row.
     pub count: u32,
     /// When the first one ended.
     pub since: Duration,
 }
 
-impl Row {
+impl Streak {
     fn add(&mut self, now: Duration) {
         if self.count == 0 {
             self.since = now;
@@ -212,7 +212,7 @@ impl Row {
 
 /// What happened on a context so far, as far as the table asks for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Track {
+pub struct FailoverState {
     /// Whether the fallback URL is in use; never goes back.
     pub using_fallback: bool,
     /// Throttled answers in a row.
@@ -220,9 +220,9 @@ pub struct Track {
     /// Rejected images in a row.
     pub rejected: u32,
     /// Unusable 2xx answers in a row.
-    pub unusable: Row,
+    pub unusable: Streak,
     /// Outcomes of the fallback in a row whose rule ever switches, at once or after a number.
-    pub fallback_failing: Row,
+    pub fallback_failing: Streak,
 }
 
 /// What one outcome makes of a context.
@@ -242,32 +242,32 @@ pub struct Decision {
     pub heeds_retry_after: bool,
 }
 
-impl Track {
-    /// Applies the row of an outcome that ended at `now`. `spared` is a call that failed on a
+impl FailoverState {
+    /// Applies the row of an outcome that ended at `now`. `stale_connection` is a call that failed on a
     /// reused connection before any answer: it says more of the connection than of the service
     /// and does not use up the switch.
     pub fn decide(
         &mut self,
-        outcome: (Condition, Status),
+        outcome: (OutcomeClass, Status),
         http_status: u16,
-        spared: bool,
+        stale_connection: bool,
         now: Duration,
     ) -> Decision {
-        let (condition, mut status) = outcome;
-        let rule = condition.rule();
+        let (class, mut status) = outcome;
+        let rule = class.rule();
         let was_fallback = self.using_fallback;
-        self.count(condition, http_status != 0, spared, now);
+        self.count(class, http_status != 0, stale_connection, now);
         let switch = match rule.switch {
             Switch::No => false,
-            Switch::Yes => !spared,
+            Switch::Yes => !stale_connection,
             Switch::AfterThree => self.throttled >= 3,
             Switch::AfterSixInTenMinutes => self.unusable.is_lasting(now),
         };
         self.using_fallback |= switch;
         let mut renew = was_fallback
             && rule.renew == Renew::OnFallback
-            && (condition == Condition::ContextGone || matches!(http_status, 404 | 410));
-        let lost = renew && condition == Condition::ContextGone;
+            && (class == OutcomeClass::ContextGone || matches!(http_status, 404 | 410));
+        let lost = renew && class == OutcomeClass::ContextGone;
         if self.fallback_failing.is_lasting(now) && rule.switch != Switch::No && was_fallback {
             renew = true;
             status = Status::ContextLost;
@@ -275,7 +275,7 @@ impl Track {
         if lost {
             status = Status::ContextLost;
         }
-        let rejected_often = condition == Condition::ImageRejected && self.rejected >= 4;
+        let rejected_often = class == OutcomeClass::ImageRejected && self.rejected >= 4;
         Decision {
             status,
             switched: self.using_fallback && !was_fallback,
@@ -292,28 +292,34 @@ impl Track {
 
     /// Keeps the rows. Every answer that does not belong to a row ends it; what happens without an
     /// answer, and a cancel, leaves the rows as they are, but for that of the fallback's failures.
-    fn count(&mut self, condition: Condition, is_answer: bool, spared: bool, now: Duration) {
-        if is_answer && condition != Condition::Cancelled {
-            if condition != Condition::Throttled {
+    fn count(
+        &mut self,
+        class: OutcomeClass,
+        is_answer: bool,
+        stale_connection: bool,
+        now: Duration,
+    ) {
+        if is_answer && class != OutcomeClass::Cancelled {
+            if class != OutcomeClass::Throttled {
                 self.throttled = 0;
             }
-            if condition != Condition::ImageRejected {
+            if class != OutcomeClass::ImageRejected {
                 self.rejected = 0;
             }
-            if condition != Condition::BadVerdict {
-                self.unusable = Row::default();
+            if class != OutcomeClass::BadVerdict {
+                self.unusable = Streak::default();
             }
-            if condition.rule().switch == Switch::No {
-                self.fallback_failing = Row::default();
+            if class.rule().switch == Switch::No {
+                self.fallback_failing = Streak::default();
             }
         }
-        match condition {
-            Condition::Throttled => self.throttled = self.throttled.saturating_add(1),
-            Condition::ImageRejected => self.rejected = self.rejected.saturating_add(1),
-            Condition::BadVerdict => self.unusable.add(now),
+        match class {
+            OutcomeClass::Throttled => self.throttled = self.throttled.saturating_add(1),
+            OutcomeClass::ImageRejected => self.rejected = self.rejected.saturating_add(1),
+            OutcomeClass::BadVerdict => self.unusable.add(now),
             _ => {}
         }
-        if self.using_fallback && condition.rule().switch != Switch::No && !spared {
+        if self.using_fallback && class.rule().switch != Switch::No && !stale_connection {
             self.fallback_failing.add(now);
         }
     }

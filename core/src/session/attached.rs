@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::Session;
 use crate::platform::digest::Digest;
-use crate::rules::alerts::Rising;
+use crate::rules::alerts::NewAlerts;
 
 /// What a context waits for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Agenda {
+pub(crate) struct Schedule {
     /// Until the next frame may be sent.
     pub(crate) process_in: Duration,
     /// Until the next renewal may be made, when there should be one.
@@ -20,7 +20,7 @@ pub(crate) struct Agenda {
 
 impl Session {
     /// Hands this context over to a monitor, which renews it by itself.
-    pub(crate) fn attend(self: Arc<Self>, muted: bool, held: bool) -> Arc<Self> {
+    pub(crate) fn attach_monitor(self: Arc<Self>, muted: bool, held: bool) -> Arc<Self> {
         {
             let mut state = self.state.lock();
             state.automatic = true;
@@ -30,11 +30,11 @@ impl Session {
         self
     }
 
-    pub(crate) fn agenda(&self, now: Duration) -> Agenda {
+    pub(crate) fn schedule(&self, now: Duration) -> Schedule {
         let clock = &*self.account.world.clock;
         let state = self.state.lock();
         let lost = state.is_lost(clock);
-        Agenda {
+        Schedule {
             process_in: state.pacing.remaining(now),
             renew_in: (lost || state.wants_renewal).then(|| state.until_renewal(now)),
             lost,
@@ -48,20 +48,20 @@ impl Session {
 
     /// The print is paused, or goes on. What is in flight when it is paused raises no edge even
     /// when it lands after the print went on.
-    pub(crate) fn hold(&self, held: bool) {
+    pub(crate) fn set_held(&self, held: bool) {
         let mut state = self.state.lock();
         state.held = held;
-        state.spoiled |= held && state.processing;
+        state.paused_since_start |= held && state.processing;
     }
 
-    /// Edges that rose, but whose event nobody read, may rise again; of `flagged` the host has read
+    /// Alerts that rose, but whose event nobody read, may rise again; of `flagged` the host has read
     /// the flag in a result.
-    pub(crate) fn take_back(&self, untold: Rising, flagged: Rising) {
-        self.state.lock().edges.take_back(untold, flagged);
+    pub(crate) fn retract(&self, undelivered: NewAlerts, flagged: NewAlerts) {
+        self.state.lock().alerts.retract(undelivered, flagged);
     }
 
     /// The edges of the last verdict, which whoever watches tells of from here on.
-    pub(crate) fn hand_over(&self) -> Rising {
+    pub(crate) fn hand_over(&self) -> NewAlerts {
         std::mem::take(&mut self.state.lock().to_tell)
     }
 

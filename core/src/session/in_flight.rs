@@ -11,7 +11,7 @@ use crate::platform::digest::Digest;
 use crate::platform::log::Level;
 use crate::platform::moment::Moment;
 use crate::platform::random;
-use crate::rules::outcome_table::{Condition, Decision};
+use crate::rules::outcome_table::{Decision, OutcomeClass};
 use crate::rules::pacing::{Interval, Next};
 use crate::transport::Sent;
 use crate::wire::verdict::Verdict;
@@ -92,11 +92,11 @@ impl<'a> InFlight<'a> {
         let mut state = self.session.state.lock();
         let moment = Moment::of(&*account.world.clock);
         let now = moment.now();
-        let spoiled = state.spoiled;
+        let paused_since_start = state.paused_since_start;
         state.pacing.judged(verdict.interval, verdict.faster);
         let decision = state
-            .track
-            .decide((Condition::Verdict, Status::Ok), 200, false, now);
+            .failover
+            .decide((OutcomeClass::Verdict, Status::Ok), 200, false, now);
         state.pacing.ended(now, decision.next, Duration::ZERO, 0.0);
         state.last_status = Status::Ok;
         state.release();
@@ -114,15 +114,15 @@ impl<'a> InFlight<'a> {
         let repeated = state.last_frame.replace(digest) == Some(digest);
         state.last_quality = verdict.quality;
         state.wants_renewal = false;
-        let fresh = !late && !repeated && !state.held && !spoiled;
+        let fresh = !late && !repeated && !state.held && !paused_since_start;
         // A muted print ends episodes, but begins none.
         let counts = fresh && !(state.muted && (verdict.warning || verdict.pause));
-        let rising = state
-            .edges
-            .judge(verdict.warning, verdict.pause, counts, now);
-        let in_flags = state.edges.in_flags(rising);
+        let new = state
+            .alerts
+            .update(verdict.warning, verdict.pause, counts, now);
+        let in_flags = state.alerts.in_flags(new);
         if state.automatic {
-            state.to_tell = rising;
+            state.to_tell = new;
         }
         let bits = [
             (in_flags.warning, flags::WARNING_EDGE),
@@ -151,7 +151,7 @@ impl<'a> InFlight<'a> {
                 .filter(|(set, _)| *set)
                 .map(|(_, bit)| bit)
                 .sum(),
-            rising,
+            new,
             latency_ms: Due::In(now.saturating_sub(self.started.now())).as_ms(),
             frame_age_ms: Due::In(self.age.at(&moment)).as_ms(),
         })
@@ -163,20 +163,20 @@ impl<'a> InFlight<'a> {
         let mut state = self.session.state.lock();
         let now = clock.now();
         state.pacing.learn(reading.interval);
-        let (condition, _) = reading.outcome;
+        let (class, _) = reading.outcome;
         let stale_connection =
-            condition == Condition::Unreachable && reading.reused && !reading.answered;
+            class == OutcomeClass::Unreachable && reading.reused && !reading.answered;
         let mut decision =
             state
-                .track
+                .failover
                 .decide(reading.outcome, reading.http_status, stale_connection, now);
-        if condition == Condition::Cancelled && reading.sent == Sent::Nothing {
+        if class == OutcomeClass::Cancelled && reading.sent == Sent::Nothing {
             decision.next = Next::Unchanged;
         }
         if state.automatic && !decision.lost {
             decision.status = reading.outcome.1;
         }
-        if condition == Condition::ImageRejected {
+        if class == OutcomeClass::ImageRejected {
             state.reject(digest);
         }
         state.apply(&decision, reading.retry_after, now);
@@ -192,7 +192,7 @@ impl State {
     fn release(&mut self) {
         self.in_flight = None;
         self.processing = false;
-        self.spoiled = false;
+        self.paused_since_start = false;
     }
 
     fn apply(&mut self, decision: &Decision, retry_after: Duration, now: Duration) {
@@ -218,8 +218,8 @@ impl Drop for InFlight<'_> {
         let mut state = self.session.state.lock();
         state.release();
         let decision = state
-            .track
-            .decide((Condition::Local, Status::Panic), 0, false, now);
+            .failover
+            .decide((OutcomeClass::Local, Status::Panic), 0, false, now);
         state.apply(&decision, Duration::ZERO, now);
     }
 }

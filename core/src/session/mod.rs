@@ -156,7 +156,7 @@ impl Session {
             self,
             token,
             state.print.clone(),
-            state.track.using_fallback,
+            state.failover.using_fallback,
             moment,
             age,
         ))
@@ -267,7 +267,7 @@ impl Session {
         let clock = &self.account.world.clock;
         let state = self.state.lock();
         Info {
-            using_fallback: state.track.using_fallback,
+            using_fallback: state.failover.using_fallback,
             failures_in_a_row: state.pacing.failures,
             last_quality: state.last_quality.into(),
             age_sec: state.age(&**clock).as_secs(),

@@ -1,7 +1,7 @@
 //! What a host is given: verdicts, their flags, and the state of a context.
 
 use crate::error::{Due, Status};
-use crate::rules::alerts::Rising;
+use crate::rules::alerts::NewAlerts;
 
 /// Flags of an [`Outcome`]; the numbers of the C ABI.
 pub mod flags {
@@ -44,7 +44,7 @@ pub struct Outcome {
     pub flags: u32,
     /// The edges that rose. The flags tell of them too, but not of one that rises again because
     /// its event was not read although its flag was.
-    pub rising: Rising,
+    pub new: NewAlerts,
     /// Milliseconds from call to verdict.
     pub latency_ms: u32,
     /// Milliseconds from capture to verdict, time asleep included; from the call on where no capture

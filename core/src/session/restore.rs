@@ -11,9 +11,9 @@ use crate::backend::Print;
 use crate::error::{Due, Error, Status};
 use crate::platform::clock::Clock;
 use crate::platform::digest::Digest;
-use crate::rules::alerts::{Edges, Rising};
+use crate::rules::alerts::{AlertState, NewAlerts};
 use crate::rules::confidence::Confidence;
-use crate::rules::outcome_table::{Row, Track};
+use crate::rules::outcome_table::{FailoverState, Streak};
 use crate::rules::pacing::check_interval;
 use crate::rules::pacing::{DEFAULT_INTERVAL_SEC, Interval};
 use crate::rules::pacing::{MAX_WAIT, Pacing};
@@ -27,12 +27,12 @@ impl Session {
     /// This context as text, to survive a restart of the host. A secret: it holds the URLs.
     #[must_use]
     pub fn save(&self) -> String {
-        self.snapshot(Rising::default()).encode()
+        self.snapshot(NewAlerts::default()).encode()
     }
 
-    /// What is saved. Edges whose event is unread are saved as not raised, and those that are not
+    /// What is saved. AlertState whose event is unread are saved as not raised, and those that are not
     /// even queued: should the host end here, it is told again rather than never.
-    pub(crate) fn snapshot(&self, unread: Rising) -> Saved {
+    pub(crate) fn snapshot(&self, unread: NewAlerts) -> Saved {
         let clock = &*self.account.world.clock;
         let state = self.state.lock();
         let now = clock.now();
@@ -41,9 +41,9 @@ impl Session {
             // How the call in flight ends, this text will never know.
             wait = wait.max(state.pacing.floor());
         }
-        let mut edges = state.edges;
-        edges.take_back(unread, Rising::default());
-        edges.take_back(state.to_tell, Rising::default());
+        let mut edges = state.alerts;
+        edges.retract(unread, NewAlerts::default());
+        edges.retract(state.to_tell, NewAlerts::default());
         let back = |then: Duration| to_ms(now.saturating_sub(then));
         let frame = |digest: &Digest| (digest.len, digest.sum);
         let Print::Service(urls) = &state.print;
@@ -64,13 +64,16 @@ impl Session {
             defaulted: state.pacing.defaulted,
             host_sec: state.host_override,
             failures: state.pacing.failures,
-            using_fallback: state.track.using_fallback,
-            throttled: state.track.throttled,
-            rejected: state.track.rejected,
-            unusable: (state.track.unusable.count, back(state.track.unusable.since)),
+            using_fallback: state.failover.using_fallback,
+            throttled: state.failover.throttled,
+            rejected: state.failover.rejected,
+            unusable: (
+                state.failover.unusable.count,
+                back(state.failover.unusable.since),
+            ),
             fallback_failing: (
-                state.track.fallback_failing.count,
-                back(state.track.fallback_failing.since),
+                state.failover.fallback_failing.count,
+                back(state.failover.fallback_failing.since),
             ),
             warned: edges.warned,
             paused: edges.paused,
@@ -145,24 +148,24 @@ impl Passed {
 impl Saved {
     fn fill(&self, state: &mut State, passed: Duration, now: Duration) -> Result<(), Error> {
         let ago = |ms: u64| now.saturating_sub(Duration::from_millis(ms).saturating_add(passed));
-        state.track = Track {
+        state.failover = FailoverState {
             using_fallback: self.using_fallback,
             throttled: self.throttled,
             rejected: self.rejected,
-            unusable: Row {
+            unusable: Streak {
                 count: self.unusable.0,
                 since: ago(self.unusable.1),
             },
-            fallback_failing: Row {
+            fallback_failing: Streak {
                 count: self.fallback_failing.0,
                 since: ago(self.fallback_failing.1),
             },
         };
-        state.edges = Edges {
+        state.alerts = AlertState {
             warned: self.warned,
             paused: self.paused,
             last_warning: self.last_warning_age_ms.map(ago),
-            flagged: Rising::default(),
+            flagged: NewAlerts::default(),
         };
         let frame = |(len, sum): (usize, u64)| Digest { len, sum };
         state.last_frame = self.last_frame.map(frame);

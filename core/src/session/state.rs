@@ -9,8 +9,8 @@ use crate::platform::cancel::CancelToken;
 use crate::platform::clock::{Clock, World};
 use crate::platform::digest::Digest;
 use crate::platform::moment::Moment;
-use crate::rules::alerts::{Edges, Rising};
-use crate::rules::outcome_table::Track;
+use crate::rules::alerts::{AlertState, NewAlerts};
+use crate::rules::outcome_table::FailoverState;
 use crate::rules::pacing::{MAX_WAIT, Pacing};
 
 use super::renewal::{MAX_RENEWALS, RENEWAL_WINDOW};
@@ -43,8 +43,8 @@ pub(super) struct State {
     pub(super) print: Print,
     pub(super) created_at: CreatedAt,
     pub(super) pacing: Pacing,
-    pub(super) track: Track,
-    pub(super) edges: Edges,
+    pub(super) failover: FailoverState,
+    pub(super) alerts: AlertState,
     /// The interval set on this context itself, if any.
     pub(super) host_override: Option<u32>,
     /// The call or wait that occupies this context.
@@ -59,14 +59,14 @@ pub(super) struct State {
     pub(super) wants_renewal: bool,
     /// Renewed by whoever watches it: a failure keeps its own status.
     pub(super) automatic: bool,
-    /// Edges that rose, but that whoever watches has not queued yet.
-    pub(super) to_tell: Rising,
+    /// Alerts that rose, but that whoever watches has not queued yet.
+    pub(super) to_tell: NewAlerts,
     /// The user wants no edges.
     pub(super) muted: bool,
     /// The print is paused.
     pub(super) held: bool,
     /// The print was paused while the call in flight was: its frame is from before.
-    pub(super) spoiled: bool,
+    pub(super) paused_since_start: bool,
     pub(super) last_frame: Option<Digest>,
     pub(super) rejected_frames: VecDeque<Digest>,
     pub(super) renewals: VecDeque<Duration>,
@@ -82,8 +82,8 @@ impl State {
             print,
             created_at: CreatedAt::with_age(Duration::ZERO, clock),
             pacing: Pacing::new(clock.now(), host_sec),
-            track: Track::default(),
-            edges: Edges::default(),
+            failover: FailoverState::default(),
+            alerts: AlertState::default(),
             host_override: None,
             in_flight: None,
             processing: false,
@@ -91,10 +91,10 @@ impl State {
             closed: false,
             wants_renewal: false,
             automatic: false,
-            to_tell: Rising::default(),
+            to_tell: NewAlerts::default(),
             muted: false,
             held: false,
-            spoiled: false,
+            paused_since_start: false,
             last_frame: None,
             rejected_frames: VecDeque::new(),
             renewals: VecDeque::new(),
@@ -148,9 +148,9 @@ impl State {
     pub(super) fn renewed(&mut self, print: Print, clock: &dyn Clock) {
         self.print = print;
         self.created_at = CreatedAt::with_age(Duration::ZERO, clock);
-        self.track = Track {
-            rejected: self.track.rejected,
-            ..Track::default()
+        self.failover = FailoverState {
+            rejected: self.failover.rejected,
+            ..FailoverState::default()
         };
         self.lost = false;
         self.wants_renewal = false;

@@ -26,7 +26,7 @@ pub const SHARE: Duration = Duration::from_millis(10);
 const LINGER: Duration = Duration::from_secs(1);
 
 /// How long whoever drops a [`Queue`] waits for that thread: longer, for the last call of a function.
-const PATIENCE: Duration = Duration::from_millis(1_800);
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(1_800);
 
 thread_local! {
     /// Whether this is a thread that only delivers.
@@ -127,7 +127,7 @@ impl<O: Output> Drop for Queue<O> {
         let now = self.shared.world.clock.now();
         let mut waiting = self.shared.waiting.lock();
         waiting.until = Some(now.saturating_add(LINGER));
-        let patience = Instant::now() + PATIENCE;
+        let patience = Instant::now() + FLUSH_TIMEOUT;
         let ended = &self.shared.ended;
         while waiting.delivering
             && !DELIVERS.with(Cell::get)

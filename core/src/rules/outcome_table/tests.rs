@@ -7,7 +7,7 @@ fn typed(kind: ErrorType) -> Option<ErrorType> {
 }
 
 /// The row of an answer whose details say nothing of the context.
-fn row(http: u16, kind: Option<ErrorType>) -> (Condition, Status) {
+fn row(http: u16, kind: Option<ErrorType>) -> (OutcomeClass, Status) {
     classify(http, kind, false)
 }
 
@@ -17,18 +17,14 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[test]
 fn every_condition_has_one_rule() {
     for (i, rule) in RULES.iter().enumerate() {
-        assert_eq!(rule.condition.rule().condition, rule.condition);
-        assert!(
-            RULES[i + 1..]
-                .iter()
-                .all(|other| other.condition != rule.condition)
-        );
+        assert_eq!(rule.class.rule().class, rule.class);
+        assert!(RULES[i + 1..].iter().all(|other| other.class != rule.class));
     }
 }
 
 #[test]
 fn fb_20_er_06_er_17_er_20_known_types_beat_the_status() {
-    use Condition as C;
+    use OutcomeClass as C;
     use Status as S;
     #[rustfmt::skip]
     let table = [
@@ -73,27 +69,27 @@ fn fb_20_er_06_er_17_er_20_known_types_beat_the_status() {
         (415, UNTYPED, C::RequestRejected, S::RequestRejected),
         (101, UNTYPED, C::Unreachable, S::Io),
     ];
-    for (http, kind, condition, status) in table {
-        assert_eq!(row(http, kind), (condition, status), "{http} {kind:?}");
+    for (http, kind, class, status) in table {
+        assert_eq!(row(http, kind), (class, status), "{http} {kind:?}");
     }
 }
 
 #[test]
 fn er_10_a_context_is_gone_only_by_status_type_and_text_together() {
     let internal = Some(ErrorType::InternalError);
-    assert_eq!(classify(500, internal, true).0, Condition::ContextGone);
-    assert_eq!(classify(503, internal, true).0, Condition::ServerFault);
-    assert_eq!(classify(404, internal, true).0, Condition::ServerFault);
-    assert_eq!(classify(500, None, true).0, Condition::ServerFault);
+    assert_eq!(classify(500, internal, true).0, OutcomeClass::ContextGone);
+    assert_eq!(classify(503, internal, true).0, OutcomeClass::ServerFault);
+    assert_eq!(classify(404, internal, true).0, OutcomeClass::ServerFault);
+    assert_eq!(classify(500, None, true).0, OutcomeClass::ServerFault);
     assert_eq!(
         classify(500, Some(ErrorType::BackendThrottled), true).0,
-        Condition::Throttled
+        OutcomeClass::Throttled
     );
 }
 
-/// One outcome on a fresh track.
+/// One outcome on a fresh failover.
 fn first(http: u16, kind: Option<ErrorType>) -> Decision {
-    Track::default().decide(row(http, kind), http, false, MINUTE)
+    FailoverState::default().decide(row(http, kind), http, false, MINUTE)
 }
 
 #[test]
@@ -122,9 +118,9 @@ fn fb_04_fb_06_fb_13_er_14_what_switches_at_once() {
         Failure::Tls,
         Failure::Clock,
     ] {
-        let mut track = Track::default();
+        let mut failover = FailoverState::default();
         assert!(
-            track
+            failover
                 .decide(classify_failure(failure), 0, false, MINUTE)
                 .switched,
             "{failure:?}"
@@ -152,8 +148,8 @@ fn fb_09_fb_10_fb_11_fb_17_fb_19_what_never_switches_at_once() {
         assert!(!first(http, kind).switched, "{http} {kind:?}");
     }
     for failure in [Failure::Resources, Failure::Cancelled] {
-        let mut track = Track::default();
-        let decision = track.decide(classify_failure(failure), 0, false, MINUTE);
+        let mut failover = FailoverState::default();
+        let decision = failover.decide(classify_failure(failure), 0, false, MINUTE);
         assert!(!decision.switched, "{failure:?}");
     }
 }
@@ -161,36 +157,36 @@ fn fb_09_fb_10_fb_11_fb_17_fb_19_what_never_switches_at_once() {
 #[test]
 fn fb_08_the_third_throttle_in_a_row_switches() {
     let throttled = row(503, typed(ErrorType::BackendThrottled));
-    let mut track = Track::default();
-    assert!(!track.decide(throttled, 503, false, MINUTE).switched);
-    assert!(!track.decide(throttled, 503, false, MINUTE).switched);
-    track.decide(
-        (Condition::RateLimited, Status::RateLimited),
+    let mut failover = FailoverState::default();
+    assert!(!failover.decide(throttled, 503, false, MINUTE).switched);
+    assert!(!failover.decide(throttled, 503, false, MINUTE).switched);
+    failover.decide(
+        (OutcomeClass::RateLimited, Status::RateLimited),
         429,
         false,
         MINUTE,
     );
     assert!(
-        !track.decide(throttled, 503, false, MINUTE).switched,
+        !failover.decide(throttled, 503, false, MINUTE).switched,
         "another answer resets"
     );
-    assert!(!track.decide(throttled, 503, false, MINUTE).switched);
-    assert!(track.decide(throttled, 503, false, MINUTE).switched);
-    track.decide((Condition::Verdict, Status::Ok), 200, false, MINUTE);
-    assert!(track.using_fallback, "sticky");
+    assert!(!failover.decide(throttled, 503, false, MINUTE).switched);
+    assert!(failover.decide(throttled, 503, false, MINUTE).switched);
+    failover.decide((OutcomeClass::Verdict, Status::Ok), 200, false, MINUTE);
+    assert!(failover.using_fallback, "sticky");
 }
 
 #[test]
 fn six_unusable_answers_over_ten_minutes_switch() {
-    let bad = (Condition::BadVerdict, Status::Protocol);
-    let mut quick = Track::default();
+    let bad = (OutcomeClass::BadVerdict, Status::Protocol);
+    let mut quick = FailoverState::default();
     for _ in 0..20 {
         assert!(
             !quick.decide(bad, 200, false, MINUTE).switched,
             "within ten minutes"
         );
     }
-    let mut slow = Track::default();
+    let mut slow = FailoverState::default();
     for n in 0..5 {
         assert!(!slow.decide(bad, 200, false, MINUTE * (3 * n)).switched);
     }
@@ -199,14 +195,14 @@ fn six_unusable_answers_over_ten_minutes_switch() {
 
 #[test]
 fn a_context_that_is_gone_is_lost_on_the_fallback_only() {
-    let gone = (Condition::ContextGone, Status::Server);
-    let mut track = Track::default();
-    let primary = track.decide(gone, 500, false, MINUTE);
+    let gone = (OutcomeClass::ContextGone, Status::Server);
+    let mut failover = FailoverState::default();
+    let primary = failover.decide(gone, 500, false, MINUTE);
     assert_eq!(
         (primary.status, primary.switched, primary.lost),
         (Status::Server, true, false)
     );
-    let fallback = track.decide(gone, 500, false, MINUTE);
+    let fallback = failover.decide(gone, 500, false, MINUTE);
     assert_eq!(fallback.status, Status::ContextLost);
     assert!(fallback.lost && fallback.renew);
 }
@@ -220,10 +216,10 @@ fn a_fallback_that_says_404_or_410_asks_for_a_new_context() {
         (421, false),
         (302, false),
     ] {
-        let mut track = Track::default();
-        let primary = track.decide(row(http, UNTYPED), http, false, MINUTE);
+        let mut failover = FailoverState::default();
+        let primary = failover.decide(row(http, UNTYPED), http, false, MINUTE);
         assert!(primary.switched && !primary.renew);
-        let fallback = track.decide(row(http, UNTYPED), http, false, MINUTE);
+        let fallback = failover.decide(row(http, UNTYPED), http, false, MINUTE);
         assert_eq!(
             (fallback.renew, fallback.lost, fallback.status),
             (renew, false, Status::Server)
@@ -233,43 +229,43 @@ fn a_fallback_that_says_404_or_410_asks_for_a_new_context() {
 
 #[test]
 fn a_fallback_failing_for_ten_minutes_is_given_up_but_stays_in_use() {
-    let down = (Condition::Unreachable, Status::Connect);
-    let mut track = Track::default();
-    track.decide(down, 0, false, Duration::ZERO);
+    let down = (OutcomeClass::Unreachable, Status::Connect);
+    let mut failover = FailoverState::default();
+    failover.decide(down, 0, false, Duration::ZERO);
     for n in 0..5 {
-        let decision = track.decide(down, 0, false, MINUTE * (2 * n));
+        let decision = failover.decide(down, 0, false, MINUTE * (2 * n));
         assert_eq!(
             (decision.renew, decision.status),
             (false, Status::Connect),
             "{n}"
         );
     }
-    let sixth = track.decide(down, 0, false, MINUTE * 10);
+    let sixth = failover.decide(down, 0, false, MINUTE * 10);
     assert_eq!(
         (sixth.renew, sixth.lost, sixth.status),
         (true, false, Status::ContextLost)
     );
-    track.decide((Condition::Verdict, Status::Ok), 200, false, MINUTE * 11);
+    failover.decide((OutcomeClass::Verdict, Status::Ok), 200, false, MINUTE * 11);
     assert!(
-        !track.decide(down, 0, false, MINUTE * 30).renew,
+        !failover.decide(down, 0, false, MINUTE * 30).renew,
         "a success starts over"
     );
 }
 
 #[test]
 fn a_call_lost_with_a_reused_connection_does_not_use_up_the_switch() {
-    let mut track = Track::default();
-    let decision = track.decide((Condition::Unreachable, Status::Io), 0, true, MINUTE);
+    let mut failover = FailoverState::default();
+    let decision = failover.decide((OutcomeClass::Unreachable, Status::Io), 0, true, MINUTE);
     assert!(!decision.switched && decision.next == Next::BackOff);
-    assert!(!track.using_fallback);
+    assert!(!failover.using_fallback);
 }
 
 #[test]
 fn the_fourth_rejected_image_in_a_row_backs_off() {
     let rejected = row(400, typed(ErrorType::ImageDecodeFailed));
-    let mut track = Track::default();
+    let mut failover = FailoverState::default();
     let nexts: Vec<_> = (0..5)
-        .map(|_| track.decide(rejected, 400, false, MINUTE).next)
+        .map(|_| failover.decide(rejected, 400, false, MINUTE).next)
         .collect();
     assert_eq!(
         nexts,
@@ -281,9 +277,9 @@ fn the_fourth_rejected_image_in_a_row_backs_off() {
             Next::BackOff
         ]
     );
-    track.decide((Condition::Verdict, Status::Ok), 200, false, MINUTE);
+    failover.decide((OutcomeClass::Verdict, Status::Ok), 200, false, MINUTE);
     assert_eq!(
-        track.decide(rejected, 400, false, MINUTE).next,
+        failover.decide(rejected, 400, false, MINUTE).next,
         Next::Normal
     );
 }
@@ -291,8 +287,8 @@ fn the_fourth_rejected_image_in_a_row_backs_off() {
 #[test]
 fn er_01_to_04_only_the_five_account_errors_latch() {
     for kind in ErrorType::ALL {
-        let (condition, status) = row(403, typed(kind));
-        assert_eq!(condition.rule().latch, status.is_account(), "{kind:?}");
+        let (class, status) = row(403, typed(kind));
+        assert_eq!(class.rule().latch, status.is_account(), "{kind:?}");
     }
     assert!(
         RULES
@@ -310,87 +306,87 @@ fn a_retry_after_beside_an_account_error_means_nothing() {
 }
 
 /// Every kind of outcome, with the HTTP status, if there was an answer.
-const OUTCOMES: &[(Condition, u16)] = &[
-    (Condition::Verdict, 200),
-    (Condition::BadVerdict, 200),
-    (Condition::RateLimited, 429),
-    (Condition::Throttled, 503),
-    (Condition::ServerFault, 503),
-    (Condition::ContextGone, 500),
-    (Condition::Unreachable, 0),
+const OUTCOMES: &[(OutcomeClass, u16)] = &[
+    (OutcomeClass::Verdict, 200),
+    (OutcomeClass::BadVerdict, 200),
+    (OutcomeClass::RateLimited, 429),
+    (OutcomeClass::Throttled, 503),
+    (OutcomeClass::ServerFault, 503),
+    (OutcomeClass::ContextGone, 500),
+    (OutcomeClass::Unreachable, 0),
     // 408, and an answer that broke off.
-    (Condition::Unreachable, 408),
-    (Condition::Unreachable, 200),
-    (Condition::Local, 0),
-    (Condition::Misrouted, 405),
-    (Condition::ImageRejected, 400),
-    (Condition::TooLarge, 413),
-    (Condition::RequestRejected, 400),
-    (Condition::Account, 403),
-    (Condition::AuthUnconfirmed, 403),
-    (Condition::Cancelled, 0),
+    (OutcomeClass::Unreachable, 408),
+    (OutcomeClass::Unreachable, 200),
+    (OutcomeClass::Local, 0),
+    (OutcomeClass::Misrouted, 405),
+    (OutcomeClass::ImageRejected, 400),
+    (OutcomeClass::TooLarge, 413),
+    (OutcomeClass::RequestRejected, 400),
+    (OutcomeClass::Account, 403),
+    (OutcomeClass::AuthUnconfirmed, 403),
+    (OutcomeClass::Cancelled, 0),
     // Cancelled while a refusal was read.
-    (Condition::Cancelled, 503),
+    (OutcomeClass::Cancelled, 503),
 ];
 
 #[test]
 fn any_other_answer_ends_a_row_and_nothing_else_does() {
-    let row = Row {
+    let row = Streak {
         count: 2,
         since: MINUTE,
     };
-    for (condition, http) in OUTCOMES {
-        let mut track = Track {
+    for (class, http) in OUTCOMES {
+        let mut failover = FailoverState {
             using_fallback: true,
             throttled: 2,
             rejected: 2,
             unusable: row,
             fallback_failing: row,
         };
-        track.decide((*condition, Status::Server), *http, false, MINUTE * 2);
-        let answer = *http != 0 && *condition != Condition::Cancelled;
+        failover.decide((*class, Status::Server), *http, false, MINUTE * 2);
+        let answer = *http != 0 && *class != OutcomeClass::Cancelled;
         let expected = |belongs: bool| match (belongs, answer) {
             (true, _) => 3,
             (false, true) => 0,
             (false, false) => 2,
         };
-        let case = format!("{condition:?} {http}");
-        let throttled = expected(*condition == Condition::Throttled);
-        assert_eq!(track.throttled, throttled, "{case}");
-        let rejected = expected(*condition == Condition::ImageRejected);
-        assert_eq!(track.rejected, rejected, "{case}");
-        let unusable = expected(*condition == Condition::BadVerdict);
-        assert_eq!(track.unusable.count, unusable, "{case}");
+        let case = format!("{class:?} {http}");
+        let throttled = expected(*class == OutcomeClass::Throttled);
+        assert_eq!(failover.throttled, throttled, "{case}");
+        let rejected = expected(*class == OutcomeClass::ImageRejected);
+        assert_eq!(failover.rejected, rejected, "{case}");
+        let unusable = expected(*class == OutcomeClass::BadVerdict);
+        assert_eq!(failover.unusable.count, unusable, "{case}");
         let ever_switches = matches!(
-            condition,
-            Condition::BadVerdict
-                | Condition::Throttled
-                | Condition::ServerFault
-                | Condition::ContextGone
-                | Condition::Unreachable
-                | Condition::Misrouted
+            class,
+            OutcomeClass::BadVerdict
+                | OutcomeClass::Throttled
+                | OutcomeClass::ServerFault
+                | OutcomeClass::ContextGone
+                | OutcomeClass::Unreachable
+                | OutcomeClass::Misrouted
         );
         let failing = expected(ever_switches);
-        assert_eq!(track.fallback_failing.count, failing, "{case}");
+        assert_eq!(failover.fallback_failing.count, failing, "{case}");
     }
 }
 
 #[test]
 fn whatever_ever_switches_counts_against_the_fallback() {
-    for (condition, http) in OUTCOMES {
-        let mut track = Track {
+    for (class, http) in OUTCOMES {
+        let mut failover = FailoverState {
             using_fallback: true,
-            ..Track::default()
+            ..FailoverState::default()
         };
-        let own = (*condition, Status::Server);
-        let mut last = track.decide(own, *http, false, Duration::ZERO);
+        let own = (*class, Status::Server);
+        let mut last = failover.decide(own, *http, false, Duration::ZERO);
         for n in 1..6 {
-            assert!(!last.renew || last.lost, "{condition:?} {n}");
-            last = track.decide(own, *http, false, MINUTE * (2 * n));
+            assert!(!last.renew || last.lost, "{class:?} {n}");
+            last = failover.decide(own, *http, false, MINUTE * (2 * n));
         }
-        let switches = condition.rule().switch != Switch::No;
-        assert_eq!(last.renew, switches, "{condition:?}");
+        let switches = class.rule().switch != Switch::No;
+        assert_eq!(last.renew, switches, "{class:?}");
         let lost = last.status == Status::ContextLost;
-        assert_eq!(lost, switches, "{condition:?}");
+        assert_eq!(lost, switches, "{class:?}");
     }
 }
