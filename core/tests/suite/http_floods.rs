@@ -1,12 +1,9 @@
 //! Peers that always have something to say, and never an answer: each call ends by its deadline or
 //! at the limit of what it takes, whichever comes first.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod http_rig;
 
 use std::time::{Duration, Instant};
 
-use http_rig::{MORE_THAN_BUFFERS, Post, both, config, ms, tls_peer, transport};
+use crate::http_rig::{MORE_THAN_BUFFERS, Post, both, config, ms, tls_peer, transport};
 use oe_core::http::{HttpConfig, HttpTransport, Proxy};
 use oe_core::transport::{Exchange, Failure, Sent};
 use oe_test_support::peer::{Peer, Step};

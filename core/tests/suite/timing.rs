@@ -1,16 +1,8 @@
 //! Pacing, as a session keeps it: catalogue area `timing`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails loudly"
-)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::*;
+use crate::common::*;
 use oe_core::error::{Due, Status};
 use oe_core::session::outcome::flags;
 use oe_core::transport::Failure;

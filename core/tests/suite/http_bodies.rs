@@ -1,11 +1,8 @@
 //! Bodies that are long, short, cut, chunked, compressed or slow.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod http_rig;
 
 use std::time::Instant;
 
-use http_rig::{Post, answer_of, both, ms, reply, tls_peer, transport, whole};
+use crate::http_rig::{Post, answer_of, both, ms, reply, tls_peer, transport, whole};
 use oe_core::transport::{Failure, MAX_REPLY_BODY, ReplyBody, Sent};
 use oe_test_support::peer::{Peer, Step, answer, json};
 

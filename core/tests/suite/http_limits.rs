@@ -1,11 +1,8 @@
 //! Deadlines and cancels, in every phase.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod http_rig;
 
 use std::time::{Duration, Instant};
 
-use http_rig::{
+use crate::http_rig::{
     MORE_THAN_BUFFERS, Post, both, in_a_process_of_its_own, ms, reply, transport, whole,
 };
 use oe_core::transport::{Failure, ReplyBody, Sent};
@@ -263,7 +260,7 @@ fn a_cancel_after_the_answer_harms_nothing() {
 #[cfg(target_os = "linux")]
 fn a_system_without_sockets_to_give_is_out_of_resources() {
     let name = "a_system_without_sockets_to_give_is_out_of_resources";
-    if in_a_process_of_its_own(name, "1").is_none() {
+    if in_a_process_of_its_own(module_path!(), name, "1").is_none() {
         return;
     }
     let peers = both(&[vec![Step::Serve(json("200 OK", "{}"))]]);
@@ -298,7 +295,8 @@ fn threads_and_files() -> [usize; 2] {
 #[test]
 #[cfg(target_os = "linux")]
 fn li_10_no_thread_and_no_file_is_left() {
-    if in_a_process_of_its_own("li_10_no_thread_and_no_file_is_left", "1").is_none() {
+    if in_a_process_of_its_own(module_path!(), "li_10_no_thread_and_no_file_is_left", "1").is_none()
+    {
         return;
     }
     let before = threads_and_files();

@@ -1,8 +1,5 @@
 //! Files that a host names: each is read to an end, whatever it is.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod http_rig;
 
 use std::error::Error as _;
 use std::fs::File;
@@ -10,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use http_rig::{authority, in_a_process_of_its_own};
+use crate::http_rig::{authority, in_a_process_of_its_own};
 use oe_core::account::config::Options;
 use oe_core::error::{Error, Status};
 use oe_core::http::Roots;
@@ -98,7 +95,7 @@ fn the_store_that_the_environment_names_has_the_same_limit() {
         ("long", None, Some(long), false),
         ("many", None, Some(many), false),
     ] {
-        let Some(here) = in_a_process_of_its_own(name, case) else {
+        let Some(here) = in_a_process_of_its_own(module_path!(), name, case) else {
             continue;
         };
         if here != case {

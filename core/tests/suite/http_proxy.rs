@@ -1,12 +1,9 @@
 //! Requests through a proxy.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod http_rig;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use http_rig::{KEY, Post, both, config, in_a_process_of_its_own, ms, whole};
+use crate::http_rig::{KEY, Post, both, config, in_a_process_of_its_own, ms, whole};
 use oe_core::http::{HttpConfig, HttpTransport, Proxy};
 use oe_core::platform::log::{Level, Log, LogSink};
 use oe_core::transport::{Exchange, Failure, Sent};
@@ -175,7 +172,7 @@ fn up_14_a_proxy_that_hangs_ends_at_the_deadline() {
 
 #[test]
 fn up_14_a_certificate_is_checked_through_the_proxy_too() {
-    use http_rig::authority;
+    use crate::http_rig::authority;
     use oe_test_support::certs::Fault;
     let pair = authority().server(Fault::UnknownIssuer);
     let script = vec![Step::Serve(json("200 OK", "{}"))];
@@ -189,7 +186,7 @@ fn up_14_a_certificate_is_checked_through_the_proxy_too() {
 #[test]
 fn up_14_the_environment_is_read_only_when_asked() {
     let name = "up_14_the_environment_is_read_only_when_asked";
-    let Some(case) = in_a_process_of_its_own(name, "all") else {
+    let Some(case) = in_a_process_of_its_own(module_path!(), name, "all") else {
         return;
     };
     assert_eq!(case, "all");

@@ -1,5 +1,4 @@
 //! A clock that stands still until told otherwise, and a transport that follows a script.
-#![allow(dead_code, reason = "each test program uses its part")]
 
 use std::collections::VecDeque;
 use std::sync::Arc;

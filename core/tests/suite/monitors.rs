@@ -1,19 +1,10 @@
 //! Monitors with a clock that stands still and no thread of their own: what is told when, and what
 //! is sent. Catalogue areas `lifecycle`, `recovery`, `timing`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails loudly"
-)]
-
-mod common;
-mod host;
 
 use std::time::Duration;
 
-use common::*;
-use host::*;
+use crate::common::*;
+use crate::host::*;
 use oe_core::error::{Due, Status};
 use oe_core::monitor::Kind;
 use oe_core::rules::confidence::Confidence;

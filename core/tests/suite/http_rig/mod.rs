@@ -1,5 +1,4 @@
 //! What the tests of the real transport share.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -171,14 +170,17 @@ pub fn ms(n: u64) -> Duration {
 
 /// Runs one test of this program alone, in a process of its own where `what` is set. In that
 /// process it returns the value, and the test goes on; in the other, `None`.
-pub fn in_a_process_of_its_own(test: &str, what: &str) -> Option<String> {
+pub fn in_a_process_of_its_own(module: &str, test: &str, what: &str) -> Option<String> {
     const CHILD: &str = "OE_TEST_CHILD";
     if let Ok(what) = std::env::var(CHILD) {
         return Some(what);
     }
+    // The path of a test begins below its program.
+    let (_, module) = module.split_once("::").unwrap();
+    let test = format!("{module}::{test}");
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     child
-        .args(["--exact", test, "--test-threads=1"])
+        .args(["--exact", &test, "--test-threads=1"])
         .env(CHILD, what);
     let output = oe_test_support::library::run(&mut child, Duration::from_secs(60));
     let text = String::from_utf8_lossy(&output.stdout);

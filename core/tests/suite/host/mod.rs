@@ -1,5 +1,4 @@
 //! A host that watches through a monitor: lets time pass, reads events, answers with frames.
-#![allow(dead_code, reason = "each test program uses its part")]
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

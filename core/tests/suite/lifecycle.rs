@@ -1,18 +1,10 @@
 //! Contexts from beginning to end: catalogue areas `create`, `lifecycle`, `concurrency`,
 //! `security`, `recovery`, as far as no byte on a wire is needed for them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails loudly"
-)]
-
-mod common;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::*;
+use crate::common::*;
 use oe_core::error::{Due, Status};
 use oe_core::rules::confidence::Confidence;
 use oe_core::session::outcome::flags;

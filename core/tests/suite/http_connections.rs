@@ -1,12 +1,9 @@
 //! Which connections are used again, and which never.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod http_rig;
 
 use std::thread;
 use std::time::Duration;
 
-use http_rig::{Post, both, ms, reply, tls_peer, transport, whole};
+use crate::http_rig::{Post, both, ms, reply, tls_peer, transport, whole};
 use oe_core::transport::{Failure, Sent};
 use oe_test_support::peer::{Peer, Step, answer, json};
 

@@ -1,11 +1,8 @@
 //! What is made of every kind of answer.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod http_rig;
 
 use std::time::Instant;
 
-use http_rig::{KEY, Post, USER_AGENT, answer_of, both, ms, reply, transport, whole};
+use crate::http_rig::{KEY, Post, USER_AGENT, answer_of, both, ms, reply, transport, whole};
 use oe_core::transport::{Failure, ReplyBody, Sent};
 use oe_test_support::peer::{Peer, Step, answer, json};
 
@@ -74,7 +71,7 @@ fn urls_are_used_exactly_as_they_came() {
         "/%00?",
     ] {
         let mut post = Post::to(&peer.base_url());
-        post.url = http_rig::url(&peer.base_url(), path);
+        post.url = crate::http_rig::url(&peer.base_url(), path);
         assert_eq!(reply(&post.send(&transport())).status, 200);
         assert_eq!(peer.seen().last().unwrap().path(), path);
     }

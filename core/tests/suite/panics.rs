@@ -1,20 +1,12 @@
 //! Bugs of ours, planted: wherever a panic strikes, what it was in the middle of goes on afterwards.
 //! And numbers in a saved text, at which a careless sum would panic.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails loudly"
-)]
-
-mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::*;
+use crate::common::*;
 use oe_core::error::{Due, Status};
 use oe_core::platform::log::{Level, Log, LogSink};
 use oe_core::session::Session;

@@ -1,19 +1,10 @@
 //! Monitors and their frames: when one is asked for, which one is sent, what a camera does. Catalogue
 //! area `image-input`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails loudly"
-)]
-
-mod common;
-mod host;
 
 use std::time::Duration;
 
-use common::*;
-use host::*;
+use crate::common::*;
+use crate::host::*;
 use oe_core::error::Status;
 use oe_core::monitor::Kind;
 use oe_core::session::outcome::flags;

@@ -1,19 +1,10 @@
 //! Monitors and their edges: told once, and not of a print that is paused, muted or over. Catalogue
 //! areas `pause-action` and `lifecycle`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails loudly"
-)]
-
-mod common;
-mod host;
 
 use std::time::Duration;
 
-use common::*;
-use host::*;
+use crate::common::*;
+use crate::host::*;
 use oe_core::error::Status;
 use oe_core::monitor::Kind;
 use oe_core::platform::log::{Level, Log, LogSink};

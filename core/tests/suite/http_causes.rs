@@ -1,13 +1,10 @@
 //! What is told of a failure: in which phase, and why. One row a cause.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod http_rig;
 
 use std::error::Error as _;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use http_rig::{KEY, MORE_THAN_BUFFERS, Post, authority, config, ms, tls_peer, transport};
+use crate::http_rig::{KEY, MORE_THAN_BUFFERS, Post, authority, config, ms, tls_peer, transport};
 use oe_core::account::config::Options;
 use oe_core::client::Client;
 use oe_core::error::cause::{Cause, Phase};

@@ -1,11 +1,8 @@
 //! Answers that come before the request was sent, and connections that break meanwhile.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod http_rig;
 
 use std::time::{Duration, Instant};
 
-use http_rig::{
+use crate::http_rig::{
     MORE_THAN_BUFFERS, Post, both, in_a_process_of_its_own, ms, reply, transport, whole,
 };
 use oe_core::transport::{Failure, ReplyBody, Sent};
@@ -158,7 +155,9 @@ fn re_18_an_upload_that_is_reset_was_sent_in_part() {
 
 #[test]
 fn li_08_a_broken_pipe_raises_no_signal() {
-    if in_a_process_of_its_own("li_08_a_broken_pipe_raises_no_signal", "1").is_none() {
+    if in_a_process_of_its_own(module_path!(), "li_08_a_broken_pipe_raises_no_signal", "1")
+        .is_none()
+    {
         return;
     }
     // Programs in Rust ignore the signal; hosts in C do not.

@@ -1,14 +1,6 @@
 //! What follows from each answer: catalogue areas `fallback`, `errors`, `parsing`, `pause-action`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails loudly"
-)]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use oe_core::error::{Due, Status};
 use oe_core::session::outcome::flags;
 use oe_core::transport::{Failure, Sent};

@@ -1,9 +1,6 @@
 //! TLS: whom it trusts, and what its failures are called.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod http_rig;
-
-use http_rig::{MORE_THAN_BUFFERS, Post, authority, config, ms, tls_peer, transport, whole};
+use crate::http_rig::{MORE_THAN_BUFFERS, Post, authority, config, ms, tls_peer, transport, whole};
 use oe_core::http::{HttpConfig, HttpTransport, Roots};
 use oe_core::transport::{Failure, Sent};
 use oe_test_support::certs::{Authority, Fault};

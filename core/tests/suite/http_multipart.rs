@@ -1,9 +1,6 @@
 //! The frame as it travels: one file part, whatever is in it.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod http_rig;
-
-use http_rig::{KEY, Post, both, reply, transport};
+use crate::http_rig::{KEY, Post, both, reply, transport};
 use oe_core::key::ApiKey;
 use oe_core::transport::{Exchange, Request, Transport};
 use oe_core::wire::multipart::Multipart;
