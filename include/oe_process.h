@@ -71,6 +71,7 @@
  * Structures. struct_size comes first, and tells the library which members the host's release has:
  *     set it with OE_X_INIT or oe_x_init(). The library writes no byte beyond it. One that is below
  *     8, above 4096 or no multiple of 4 gets OE_ERR_ABI. Later releases add members at the end.
+ *     oe_x_init() with a size above 4096 only sets struct_size, to 0, which every call refuses.
  *     Never put these structures into packed ones. Results stay untouched unless the call returns
  *     OE_OK.
  *
@@ -90,11 +91,16 @@
  * Process-wide state. Untouched: stdout, stderr, signal handlers, environment, locale, working
  *     directory. The library never exits, aborts or throws into the host.
  *
- * Integers for enumerations are checked: one that is not listed gets OE_ERR_ARGUMENT. "From -20
- * down" means that status and every one with a lower number.
+ * Integers for enumerations are checked: one that is not listed gets OE_ERR_ARGUMENT.
  *
- * In a comment, "Blocks:" says whether a function waits, "Threads:" where it may be called, "Owns:"
- * who owns what is passed, "Returns:" what comes back, "Since:" the first release that has it.
+ * IN THE COMMENTS BELOW
+ *
+ * Unless noted, a function does not block, may be called from any thread, takes ownership of
+ * nothing, returns OE_OK or OE_ERR_ARGUMENT if it returns a status, and is there since 0.1.0.
+ * "Blocks:", "Threads:", "Owns:", "Returns:" and "Since:" stand only where that is different. "Any
+ * call error" is each status that section 2 lists under the network, the device, the service, the
+ * account or the library; "the latched account error" is one of those that latch a client (see
+ * section 4).
  */
 #ifndef OE_PROCESS_H
 #define OE_PROCESS_H
@@ -109,7 +115,7 @@
 #define OE_VERSION_PATCH 0
 #define OE_VERSION ((OE_VERSION_MAJOR << 16) | (OE_VERSION_MINOR << 8) | OE_VERSION_PATCH)
 
-/** A time in milliseconds that does not come. */
+/** Never; no deadline. */
 #define OE_NEVER 0xFFFFFFFFu
 
 /* Windows: define OE_SHARED to link with the DLL. Callbacks are cdecl, as OE_CALL spells out. */
@@ -128,7 +134,7 @@
 extern "C" {
 #endif
 
-/** What a library is set up with, before it has a client. Made by oe_options_new(). */
+/** Client configuration. Made by oe_options_new(). */
 typedef struct oe_options oe_options;
 
 /** One account and its connections. Made by oe_client_new(). */
@@ -148,20 +154,12 @@ typedef struct oe_monitor oe_monitor;
  * ============================================================================================== */
 
 /** The version of the library that is loaded, as a number like OE_VERSION.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: major << 16 | minor << 8 | patch.
- * Since: 0.1.0 */
+ * Returns: major << 16 | minor << 8 | patch. */
 OE_API uint32_t oe_version(void);
 
 /** How the library that is loaded was built, in one line for people and bug reports: version,
  * target, features, TLS provider and trust roots. buf takes up to cap bytes; it may be NULL.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing; the caller keeps buf.
- * Returns: the length of the whole text without its NUL; the text was cut if that is >= cap.
- * Since: 0.1.0 */
+ * Returns: the length of the whole text without its NUL; the text was cut if that is >= cap. */
 OE_API size_t oe_build_info(char *buf, size_t cap);
 
 /* ==============================================================================================
@@ -179,7 +177,7 @@ enum {
                                         nothing changed. */
     OE_CANCELLED = 2,              /**< A cancel, stop or free ended the call. */
     OE_NO_EVENT = 3,               /**< No event arrived within the time given. */
-    /* The host program: nothing was sent (-7 may also be the service's word). */
+    /* The host program: nothing was sent. The service may say OE_ERR_IMAGE_TOO_LARGE too. */
     OE_ERR_ARGUMENT = -1,          /**< An argument is null, out of range, not UTF-8 or not
                                         usable. */
     OE_ERR_HANDLE = -2,            /**< The handle is not a live handle of this kind. */
@@ -207,11 +205,11 @@ enum {
                                         answer was not HTTP. */
     OE_ERR_TIMEOUT = -23,          /**< The call did not finish before its deadline. */
     OE_ERR_PROXY = -24,            /**< The configured proxy refused or could not be reached. */
-    /* Whoever set up this device: its clock, its certificates. */
+    /* The device's owner: its clock, its certificates. */
     OE_ERR_TLS = -40,              /**< The TLS certificate or handshake was refused. */
     OE_ERR_CLOCK = -41,            /**< The certificate is not yet valid at this device's time:
                                         check the clock. */
-    /* The service: -54 asks for oe_context_renew(), the others for patience. */
+    /* The service: wait; after OE_ERR_CONTEXT_LOST call oe_context_renew(). */
     OE_ERR_RATE_LIMITED = -50,     /**< The service says this context calls too often; the wait
                                         grows. */
     OE_ERR_THROTTLED = -51,        /**< The service is busy; wait and try again. */
@@ -226,7 +224,7 @@ enum {
                                         not help. */
     OE_ERR_UNTRUSTED_URL = -57,    /**< A process URL is outside the trusted hosts; nothing was sent
                                         to it. */
-    /* The owner of the account: -70 to -74 latch the client. */
+    /* The account's owner: all but OE_ERR_AUTH_UNCONFIRMED latch the client. */
     OE_ERR_INVALID_API_KEY = -70,  /**< The API key is not valid. */
     OE_ERR_API_KEY_DISABLED = -71, /**< The API key is disabled; see the account or contact the
                                         vendor. */
@@ -244,7 +242,7 @@ enum {
 /** How a call ended: one of the constants above, or one of a later release. */
 typedef int32_t oe_status;
 
-/** What went wrong last. Only statuses below 0 are kept here. */
+/** Details of the last error. Only statuses below 0 are kept here. */
 typedef struct oe_error {
     uint32_t struct_size;    /**< Set by OE_ERROR_INIT or oe_error_init(). */
     oe_status status;        /**< OE_OK when nothing has failed yet. */
@@ -259,77 +257,56 @@ typedef struct oe_error {
 #define OE_ERROR_INIT { sizeof(oe_error), 0, 0, 0, { 0 }, { 0 } }
 
 /** The name of a status, "OE_ERR_TIMEOUT" for example. Any number gets an answer.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing; the text is the library's and lasts as long as it is loaded.
- * Returns: a text, never NULL; "OE_STATUS_UNKNOWN" for a number that is no status.
- * Since: 0.1.0 */
+ * Owns: nothing; the text is static.
+ * Returns: a text, never NULL; "OE_STATUS_UNKNOWN" for a number that is no status. */
 OE_API const char *oe_status_name(oe_status status);
 
 /** One sentence for people on what a status means. Any number gets an answer.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing; the text is the library's and lasts as long as it is loaded.
- * Returns: a text, never NULL.
- * Since: 0.1.0 */
+ * Owns: nothing; the text is static.
+ * Returns: a text, never NULL. */
 OE_API const char *oe_status_text(oe_status status);
 
-/** Whether a loop that takes a new frame each time should go on: nobody has to change anything, and a
- * later call with another frame, at its own time, may bring a verdict. It does not say that the
- * same bytes may be sent again. These are: OE_NOT_DUE, OE_ERR_BUSY, OE_ERR_STALE_FRAME, OE_ERR_DNS
- * to OE_ERR_PROXY, OE_ERR_TLS, OE_ERR_CLOCK, OE_ERR_RATE_LIMITED to OE_ERR_PROTOCOL,
+/** Tells if a loop that takes a new frame each time should go on: nobody has to change anything,
+ * and a later call with another frame, at its own time, may bring a verdict. It does not say
+ * that the same bytes may be sent again. These are: OE_NOT_DUE, OE_ERR_BUSY, OE_ERR_STALE_FRAME,
+ * OE_ERR_DNS to OE_ERR_PROXY, OE_ERR_TLS, OE_ERR_CLOCK, OE_ERR_RATE_LIMITED to OE_ERR_PROTOCOL,
  * OE_ERR_IMAGE_REJECTED, OE_ERR_AUTH_UNCONFIRMED, OE_ERR_RESOURCES.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: 1 for these; else 0, also for OE_OK and for a number that is no status.
- * Since: 0.1.0 */
+ * Returns: 1 for these; else 0, also for OE_OK and for a number that is no status. */
 OE_API int32_t oe_status_is_retryable(oe_status status);
 
 /** The service's words for a print_quality: 1 "print failure" to 10 "perfect".
- * Blocks: no.
- * Threads: any.
- * Owns: nothing; the text is the library's and lasts as long as it is loaded.
- * Returns: a text, never NULL; "unknown" outside 1 to 10.
- * Since: 0.1.0 */
+ * Owns: nothing; the text is static.
+ * Returns: a text, never NULL; "unknown" outside 1 to 10. */
 OE_API const char *oe_quality_text(int32_t print_quality);
 
 /** The last call of the calling thread that ended with a status below 0. A success in between
  * does not clear it, and asking does not change it.
- * Blocks: no.
  * Threads: any; each has its own record.
- * Owns: nothing; fills out.
- * Returns: OE_OK, also when nothing has failed yet; OE_ERR_ARGUMENT, OE_ERR_ABI.
- * Since: 0.1.0 */
+ * Returns: OE_OK, also when nothing has failed yet; OE_ERR_ARGUMENT, OE_ERR_ABI. */
 OE_API oe_status oe_last_error(oe_error *out);
 
-/** Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_error).
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: nothing. Above 4096 only struct_size is set, to 0, which every call refuses.
- * Since: 0.1.0 */
+/** Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_error). */
 OE_API void oe_error_init(oe_error *out, size_t size);
 
 /* ==============================================================================================
  * 3. Options
  *
- * What a client is made with. Setters check and copy at once, and a refused value leaves the one
- * before. Options can be changed or freed at any time after oe_client_new(): clients keep what
- * they were made with. Strings are at most 64 KiB; NULL restores the default.
+ * Client configuration. Setters check and copy at once; a refused value leaves the one before.
+ * Options can be changed or freed at any time after oe_client_new(): clients keep what they were
+ * made with. Strings are at most 64 KiB; NULL restores the default.
  *
  * A refused key, backend, endpoint, allow_http, trust, CA, proxy or model file is remembered: until
  * the same setter succeeds, with NULL or 0 too, oe_client_new() returns that status. So neither
  * key nor pictures go where the host did not mean them to, even if it checks oe_client_new() only.
  * ============================================================================================== */
 
-/** Who looks at the pictures, for oe_options_set_backend(). */
+/** The judge of the pictures, for oe_options_set_backend(). */
 enum {
     OE_BACKEND_SERVICE = 0, /**< The service, or a server of your own that speaks its wire. */
     OE_BACKEND_EMBEDDED = 1 /**< The engine inside this library, where it was built in. */
 };
 
-/** Whose certificates are trusted, for oe_options_set_trust(). */
+/** Trusted certificates, for oe_options_set_trust(). */
 enum {
     OE_TRUST_BUNDLED = 0, /**< The roots compiled into this library. They work where the system has
                                none. */
@@ -337,165 +314,96 @@ enum {
 };
 
 /** Makes options that hold the defaults.
- * Blocks: no.
- * Threads: any.
  * Owns: the caller owns the result and frees it with oe_options_free().
- * Returns: the options; NULL when out of resources, which oe_last_error() tells.
- * Since: 0.1.0 */
+ * Returns: the options; NULL when out of resources, which oe_last_error() tells. */
 OE_API oe_options *oe_options_new(void);
 
 /** Frees options. NULL and freeing twice do nothing. Clients made from them are not affected.
- * Blocks: no.
- * Threads: any. Inside the log function it takes effect when the call that is logging returns.
- * Owns: takes options.
- * Returns: nothing.
- * Since: 0.1.0 */
+ * Threads: any; inside the log function it takes effect when the logging call returns.
+ * Owns: takes options. */
 OE_API void oe_options_free(oe_options *options);
 
-/** Sets the API key: visible ASCII, at most 512 bytes; white space around it is cut. Default: none,
- * and then oe_client_new() refuses the service backend.
- * Blocks: no.
- * Threads: any.
- * Owns: copies key; the copy is overwritten when it is no longer needed.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+/** Sets the API key: visible ASCII, at most 512 bytes; white space around it is cut. Default: none;
+ * oe_client_new() then refuses the hosted service.
+ * Owns: copies key; the copy is overwritten when it is no longer needed. */
 OE_API oe_status oe_options_set_api_key(oe_options *options, const char *key);
 
 /** Sets who looks at the pictures: OE_BACKEND_SERVICE (default) or OE_BACKEND_EMBEDDED. In a build
- * without the embedded engine oe_client_new() returns OE_ERR_UNSUPPORTED for the latter.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+ * without the embedded engine oe_client_new() returns OE_ERR_UNSUPPORTED for the latter. */
 OE_API oe_status oe_options_set_backend(oe_options *options, int32_t backend);
 
 /** Sets the address of a server of your own, scheme://host[:port]. The API key then goes to that
  * origin and nowhere else. Default: the hosted service.
- * Blocks: no.
- * Threads: any.
- * Owns: copies base_url.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+ * Owns: copies base_url. */
 OE_API oe_status oe_options_set_endpoint(oe_options *options, const char *base_url);
 
 /** Allows (1) or refuses (0, default) an endpoint with plain http, over which the API key and the
- * pictures travel readable. The hosted service is always https.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+ * pictures travel readable. The hosted service is always https. */
 OE_API oe_status oe_options_set_allow_http(oe_options *options, int32_t allow);
 
 /** Sets whose certificates are trusted: OE_TRUST_BUNDLED (default) or OE_TRUST_SYSTEM.
  * Blocks: for OE_TRUST_SYSTEM while the system's store is read.
- * Threads: any.
- * Owns: nothing.
- * Returns: OE_OK; OE_ERR_ARGUMENT, also when the system has no usable store.
- * Since: 0.1.0 */
+ * Returns: OE_OK; OE_ERR_ARGUMENT, also when the system has no usable store. */
 OE_API oe_status oe_options_set_trust(oe_options *options, int32_t trust);
 
 /** Trusts the certificates of a PEM file instead of any others. NULL goes back to the trust set by
  * oe_options_set_trust().
  * Blocks: while the file is read, which is now.
- * Threads: any.
  * Owns: copies the certificates; the file is not needed again.
- * Returns: OE_OK; OE_ERR_ARGUMENT, also when the file cannot be read or holds no certificate.
- * Since: 0.1.0 */
+ * Returns: OE_OK; OE_ERR_ARGUMENT, also when the file cannot be read or holds no certificate. */
 OE_API oe_status oe_options_set_ca_file(oe_options *options, const char *path);
 
 /** As oe_options_set_ca_file(), from len bytes of PEM in memory, which need no NUL. NULL with
  * len 0 goes back to the trust set by oe_options_set_trust().
- * Blocks: no.
- * Threads: any.
- * Owns: copies pem.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+ * Owns: copies pem. */
 OE_API oe_status oe_options_set_ca_pem(oe_options *options, const uint8_t *pem, size_t len);
 
 /** Sets an HTTP proxy, http://[user:password@]host:port. "env" reads HTTPS_PROXY and NO_PROXY from
  * the environment now, and never again. Default: none, whatever the environment says.
- * Blocks: no.
  * Threads: any; with "env" no other thread may change the environment meanwhile.
- * Owns: copies url.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+ * Owns: copies url. */
 OE_API oe_status oe_options_set_proxy(oe_options *options, const char *url);
 
 /** Sets the one deadline of a call, from looking the name up to the last byte of the answer:
- * 1,000 to 3,600,000 ms, default 60,000.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+ * 1,000 to 3,600,000 ms, default 60,000. */
 OE_API oe_status oe_options_set_timeout_ms(oe_options *options, uint32_t total_ms);
 
 /** Sets how much of the deadline may go into making the connection: 1 to 3,600,000 ms, default
- * 10,000. More than the deadline itself counts as the deadline.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+ * 10,000. More than the deadline itself counts as the deadline. */
 OE_API oe_status oe_options_set_connect_timeout_ms(oe_options *options, uint32_t ms);
 
 /** Sets the host's own interval between verdicts in seconds: up to 1,209,600 (14 days). It never
- * goes below the service's minimum. 0 (default) follows the service.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+ * goes below the service's minimum. 0 (default) follows the service. */
 OE_API oe_status oe_options_set_interval_sec(oe_options *options, uint32_t sec);
 
 /** Sets the age in ms above which a frame with a capture time is not sent (OE_ERR_STALE_FRAME), or
- * not acted on (OE_RESULT_LATE): up to 3,600,000, default 30,000. 0 does not check.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+ * not acted on (OE_RESULT_LATE): up to 3,600,000, default 30,000. 0 does not check. */
 OE_API oe_status oe_options_set_max_frame_age_ms(oe_options *options, uint32_t ms);
 
 /** Sets how many worker threads the monitors of a client share: 1 to 64, default 4. Each is started
- * when it is needed; contexts use none.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+ * when it is needed; contexts use none. */
 OE_API oe_status oe_options_set_workers(oe_options *options, uint32_t n);
 
 /** Names the host to the service, "my-printer-ui/2.1" for example: 1 to 128 visible ASCII
  * characters and spaces, put after the library's own user agent. Default: nothing.
- * Blocks: no.
- * Threads: any.
- * Owns: copies product.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+ * Owns: copies product. */
 OE_API oe_status oe_options_set_user_agent(oe_options *options, const char *product);
 
 /** Sets the model of the embedded engine, a file that is read by oe_client_new(). Default: the
  * model that is built in. The service backend ignores it.
- * Blocks: no.
- * Threads: any.
- * Owns: copies path.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+ * Owns: copies path. */
 OE_API oe_status oe_options_set_model_file(oe_options *options, const char *path);
 
 /* ==============================================================================================
  * 4. Client: one account, one connection pool
  *
  * Contexts of one client share its key, its connections and its pace of creating. An account
- * error (-70 to -74) latches the client: every later call on its contexts, and every create and
+ * error (section 2) latches the client: every later call on its contexts, and every create and
  * restore, returns that status at once and sends nothing, until oe_client_check_key() succeeds or
  * oe_client_clear_latch() is called. One client per account is what a farm of printers needs.
  * ============================================================================================== */
 
-/** What a client has done since it was made. */
+/** Counters of a client since it was made. */
 typedef struct oe_usage {
     uint32_t struct_size;     /**< Set by OE_USAGE_INIT or oe_usage_init(). */
     uint32_t contexts;        /**< Contexts alive now. */
@@ -515,73 +423,45 @@ typedef struct oe_usage {
 /** Makes a client from options. Sends nothing: whether the key is good, a create or a key check
  * tells. A setting that was refused and not set since is refused here too, and oe_last_error()
  * names its setter. On failure *out is NULL.
- * Blocks: no.
- * Threads: any.
  * Owns: the caller owns *out and frees it with oe_client_free(); options stay the caller's.
  * Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key, http not allowed),
- *     OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES.
- * Since: 0.1.0 */
+ *     OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES. */
 OE_API oe_status oe_client_new(const oe_options *options, oe_client **out);
 
 /** Frees a client, stops its monitors, and ends its creates, renewals, key checks and waits for
  * events (OE_CANCELLED). Its contexts stay usable. NULL and freeing twice do nothing.
  * Blocks: until the calls of its monitors have ended, less than 2 s.
- * Threads: any. Inside the log function it takes effect when the call that is logging returns.
- * Owns: takes client.
- * Returns: nothing.
- * Since: 0.1.0 */
+ * Threads: any; inside the log function it takes effect when the logging call returns.
+ * Owns: takes client. */
 OE_API void oe_client_free(oe_client *client);
 
 /** Ends every create, renewal, key check and wait for an event on this client: they return
- * OE_CANCELLED. Without one it has no effect, not even on the next.
- * Blocks: no; the calls it ends return within 2 s.
- * Threads: any, but not from a signal handler: let that set a flag.
- * Owns: nothing.
- * Returns: OE_OK.
- * Since: 0.1.0 */
+ * OE_CANCELLED. No effect if nothing is in flight; later calls are not affected.
+ * Blocks: no. The calls it ends return within 2 s.
+ * Threads: any; not from a signal handler, which sets a flag instead. */
 OE_API oe_status oe_client_cancel(oe_client *client);
 
 /** Sets *out to the milliseconds until a create is allowed; 0: now, OE_NEVER: the client is
- * latched. Creates wait only after a failed one, 20 s at first and up to 300 s.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+ * latched. Creates wait only after a failed one, 20 s at first and up to 300 s. */
 OE_API oe_status oe_client_create_due_in_ms(oe_client *client, uint32_t *out);
 
 /** Asks the service whether it takes the key, by a create whose context is dropped: costs nothing,
  * sends no image, and says nothing about the allowance. A success clears a latch. At most one in
  * 20 s.
  * Blocks: until answered, at most the timeout; oe_client_cancel() ends it.
- * Threads: any, but not inside the log function.
- * Owns: nothing.
- * Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_REENTRANT, or any status from -20 down.
- * Since: 0.1.0 */
+ * Threads: any; not inside the log function.
+ * Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_REENTRANT, or any call error. */
 OE_API oe_status oe_client_check_key(oe_client *client);
 
-/** Clears the latch: the account was mended, calls are allowed again, each at its own time.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: OE_OK, also when nothing was latched.
- * Since: 0.1.0 */
+/** Clears the latch after the account was mended: calls are allowed again, each when it is due.
+ * Returns: OE_OK, also when nothing was latched. */
 OE_API oe_status oe_client_clear_latch(oe_client *client);
 
 /** Reads the counters of a client.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing; fills out.
- * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_ABI.
- * Since: 0.1.0 */
+ * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_ABI. */
 OE_API oe_status oe_client_usage(oe_client *client, oe_usage *out);
 
-/** Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_usage).
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: nothing. Above 4096 only struct_size is set, to 0, which every call refuses.
- * Since: 0.1.0 */
+/** Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_usage). */
 OE_API void oe_usage_init(oe_usage *out, size_t size);
 
 /* ==============================================================================================
@@ -592,7 +472,7 @@ OE_API void oe_usage_init(oe_usage *out, size_t size);
  * service has lost it (OE_ERR_CONTEXT_LOST), oe_context_renew() continues on the same handle.
  * ============================================================================================== */
 
-/** What is known of a context. */
+/** State of a context. */
 typedef struct oe_info {
     uint32_t struct_size;       /**< Set by OE_INFO_INIT or oe_info_init(). */
     int32_t using_fallback;     /**< 1 while the service's fallback address is in use, else 0. */
@@ -608,109 +488,71 @@ typedef struct oe_info {
 /** Makes a context by one Create Context call. Each confidence is 1 (suggests soonest) to 5 (only
  * when most certain); 0 is the service's default. On failure *out is NULL.
  * Blocks: until answered, at most the timeout; oe_client_cancel() ends it.
- * Threads: any, but not inside the log function.
+ * Threads: any; not inside the log function.
  * Owns: the caller owns *out and frees it with oe_context_free(); it may outlive client.
- * Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_ARGUMENT, OE_ERR_REENTRANT, or from -20 down.
- * Since: 0.1.0 */
+ * Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_ARGUMENT, OE_ERR_REENTRANT, or any call
+ * error. */
 OE_API oe_status oe_context_create(oe_client *client, int32_t warning_confidence, int32_t
     pause_confidence, oe_context **out);
 
 /** Frees a context. What is in flight on it is cancelled and returns OE_CANCELLED within 2 s. NULL
  * and freeing twice do nothing.
- * Blocks: no.
- * Threads: any. Inside the log function it takes effect when the call that is logging returns.
- * Owns: takes context.
- * Returns: nothing.
- * Since: 0.1.0 */
+ * Threads: any; inside the log function it takes effect when the logging call returns.
+ * Owns: takes context. */
 OE_API void oe_context_free(oe_context *context);
 
 /** Replaces the service's side of a context by one Create Context call, for OE_ERR_CONTEXT_LOST.
  * Pace, counters and what was already raised are kept. At most 3 in an hour, else OE_NOT_DUE.
  * Blocks: until answered, at most the timeout; either cancel ends it.
  * Threads: any, one call on a context at a time; not inside the log function.
- * Owns: nothing; the handle stays the same.
- * Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_BUSY, OE_ERR_REENTRANT, or any from -20 down.
- * Since: 0.1.0 */
+ * Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_BUSY, OE_ERR_REENTRANT, or any call error. */
 OE_API oe_status oe_context_renew(oe_context *context);
 
 /** Sets *out to the milliseconds until a process call is allowed; 0: now, OE_NEVER: the client is
- * latched or the context lost.
- * Blocks: no.
- * Threads: any, also while a call on the context is in flight.
- * Owns: nothing.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+ * latched or the context lost. */
 OE_API oe_status oe_context_due_in_ms(oe_context *context, uint32_t *out);
 
 /** Sleeps until a process call is allowed. While the client is latched or the context lost it
  * returns that status at once: branch on it, or the loop around it spins.
  * Blocks: until due; oe_context_cancel() and oe_context_free() end it.
  * Threads: any, one call on a context at a time; not inside the log function.
- * Owns: nothing.
- * Returns: OE_OK; OE_CANCELLED, OE_ERR_BUSY, OE_ERR_REENTRANT, OE_ERR_CONTEXT_LOST, -70 to -74.
- * Since: 0.1.0 */
+ * Returns: OE_OK; OE_CANCELLED, OE_ERR_BUSY, OE_ERR_REENTRANT, OE_ERR_CONTEXT_LOST, or the latched
+ * account error. */
 OE_API oe_status oe_context_wait_due(oe_context *context);
 
 /** Ends the wait or call in flight on this context: it returns OE_CANCELLED, and the context stays
- * usable. Without one it has no effect, not even on the next.
- * Blocks: no; the call it ends returns within 2 s.
- * Threads: any, but not from a signal handler: let that set a flag.
- * Owns: nothing.
- * Returns: OE_OK.
- * Since: 0.1.0 */
+ * usable. No effect if nothing is in flight; later calls are not affected.
+ * Blocks: no. The call it ends returns within 2 s.
+ * Threads: any; not from a signal handler, which sets a flag instead. */
 OE_API oe_status oe_context_cancel(oe_context *context);
 
-/** As oe_options_set_interval_sec(), for this context from now on, the wait in progress included.
- * Blocks: no.
- * Threads: any, also while a call on the context is in flight.
- * Owns: nothing.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+/** As oe_options_set_interval_sec(), for this context from now on, the wait in progress included. */
 OE_API oe_status oe_context_set_interval_sec(oe_context *context, uint32_t sec);
 
 /** Writes a context as text, to continue after a restart of the host: at most 8 KiB with its NUL,
  * opaque, and a secret, but without the key. *needed (may be NULL when buf is not) gets its length
  * without the NUL. buf NULL with cap 0 asks for that only.
- * Blocks: no.
- * Threads: any, also while a call on the context is in flight.
- * Owns: nothing; fills buf.
- * Returns: OE_OK; OE_ERR_BUFFER when cap <= *needed (the text was cut), OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+ * Returns: OE_OK; OE_ERR_BUFFER when cap <= *needed (the text was cut), OE_ERR_ARGUMENT. */
 OE_API oe_status oe_context_save(oe_context *context, char *buf, size_t cap, size_t *needed);
 
 /** Makes a context from the text of oe_context_save(). Sends nothing. Restore one text once: two
  * contexts with one identity break the pace. A text that is damaged or from a newer release is
  * OE_ERR_ARGUMENT, over 14 days old OE_ERR_CONTEXT_LOST, made with another endpoint
  * OE_ERR_UNTRUSTED_URL. On failure *out is NULL.
- * Blocks: no.
- * Threads: any, but not inside the log function.
+ * Threads: any; not inside the log function.
  * Owns: as oe_context_create(); copies saved.
- * Returns: OE_OK; OE_ERR_REENTRANT, -70 to -74, or one of those above.
- * Since: 0.1.0 */
+ * Returns: OE_OK; OE_ERR_REENTRANT, the latched account error, or one of those above. */
 OE_API oe_status oe_context_restore(oe_client *client, const char *saved, oe_context **out);
 
 /** Reads what is known of a context.
- * Blocks: no.
- * Threads: any, also while a call on the context is in flight.
- * Owns: nothing; fills out.
- * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_ABI.
- * Since: 0.1.0 */
+ * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_ABI. */
 OE_API oe_status oe_context_info(oe_context *context, oe_info *out);
 
 /** The last call on this context, by any thread, that ended with a status below 0.
- * Blocks: no.
- * Threads: any, also while a call on the context is in flight.
- * Owns: nothing; fills out.
- * Returns: OE_OK, also when nothing has failed yet; OE_ERR_ARGUMENT, OE_ERR_ABI.
- * Since: 0.1.0 */
+ * Returns: OE_OK, also when nothing has failed yet; OE_ERR_ARGUMENT, OE_ERR_ABI. */
 OE_API oe_status oe_context_last_error(oe_context *context, oe_error *out);
 
-/** Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_info).
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: nothing. Above 4096 only struct_size is set, to 0, which every call refuses.
- * Since: 0.1.0 */
+/** Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_info). */
 OE_API void oe_info_init(oe_info *out, size_t size);
 
 /* ==============================================================================================
@@ -760,9 +602,10 @@ typedef struct oe_result {
  * Call it when due; earlier it returns OE_NOT_DUE and sends nothing.
  * Blocks: until answered, at most the timeout; oe_context_cancel() and oe_context_free() end it.
  * Threads: any, one call on a context at a time; not inside the log function.
- * Owns: nothing; jpeg must not change before the call returns. Fills out on OE_OK only.
- * Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, or any error but -5, -11 and -12.
- * Since: 0.1.0 */
+ * Owns: nothing; jpeg must not change before the call returns. out is written on OE_OK only.
+ * Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_BUSY,
+ * OE_ERR_NOT_JPEG, OE_ERR_IMAGE_TOO_LARGE, OE_ERR_STALE_FRAME, OE_ERR_REENTRANT, or any call
+ * error. */
 OE_API oe_status oe_process_jpeg(oe_context *context, const uint8_t *jpeg, size_t len, oe_result
     *out);
 
@@ -772,17 +615,11 @@ OE_API oe_status oe_process_jpeg(oe_context *context, const uint8_t *jpeg, size_
  * Blocks: as oe_process_jpeg().
  * Threads: as oe_process_jpeg().
  * Owns: as oe_process_jpeg().
- * Returns: as oe_process_jpeg(); OE_ERR_STALE_FRAME above the maximum age.
- * Since: 0.1.0 */
+ * Returns: as oe_process_jpeg(); OE_ERR_STALE_FRAME above the maximum age. */
 OE_API oe_status oe_process_jpeg_at(oe_context *context, const uint8_t *jpeg, size_t len,
     int64_t captured_unix_ms, oe_result *out);
 
-/** Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_result).
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: nothing. Above 4096 only struct_size is set, to 0, which every call refuses.
- * Since: 0.1.0 */
+/** Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_result). */
 OE_API void oe_result_init(oe_result *out, size_t size);
 
 /* ==============================================================================================
@@ -795,7 +632,7 @@ OE_API void oe_result_init(oe_result *out, size_t size);
  * place of the older. RESULT comes before WARNING before PAUSE of one verdict.
  * ============================================================================================== */
 
-/** What an oe_event tells. */
+/** Kinds of oe_event. */
 enum {
     OE_EVENT_FRAME_WANTED = 1,    /**< Submit a frame: one is due in 2 s. Again every 10 s until one
                                        comes. */
@@ -814,7 +651,7 @@ enum {
     OE_EVENT_STOPPED = 11         /**< The library gave up on this monitor; with error. Free it. */
 };
 
-/** What happened. */
+/** One event of a monitor. */
 typedef struct oe_event {
     uint32_t struct_size; /**< Set by OE_EVENT_INIT or oe_event_init(). */
     int32_t kind;         /**< OE_EVENT_... Ignore one you do not know. */
@@ -825,134 +662,94 @@ typedef struct oe_event {
 } oe_event;
 #define OE_EVENT_INIT { sizeof(oe_event), 0, 0, 0, 0 }
 
-/** Starts to watch a print, from which on its client tells of it under tag. Confidences as for
- * oe_context_create(). Sends nothing itself; the first calls of monitors started together are
- * spread over up to 20 s. On failure *out is NULL.
- * Blocks: no.
- * Threads: any, but not inside the log function.
+/** Starts monitoring a print. Its events, read with oe_client_next_event(), carry tag.
+ * Confidences as for oe_context_create(). Makes no request itself; the first calls of monitors
+ * started together are spread over up to 20 s. On failure *out is NULL.
+ * Threads: any; not inside the log function.
  * Owns: the caller owns *out and frees it with oe_monitor_free().
- * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_REENTRANT, OE_ERR_RESOURCES, -70 to -74.
- * Since: 0.1.0 */
+ * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_REENTRANT, OE_ERR_RESOURCES, or the latched account
+ * error. */
 OE_API oe_status oe_monitor_start(oe_client *client, int32_t warning_confidence, int32_t
     pause_confidence, uint64_t tag, oe_monitor **out);
 
 /** Stops a monitor as oe_monitor_stop() does, and frees it. NULL and freeing twice do nothing.
  * Blocks: until its call in flight has ended, less than 2 s.
- * Threads: any. Inside the log function it takes effect when the call that is logging returns.
- * Owns: takes monitor.
- * Returns: nothing.
- * Since: 0.1.0 */
+ * Threads: any; inside the log function it takes effect when the logging call returns.
+ * Owns: takes monitor. */
 OE_API void oe_monitor_free(oe_monitor *monitor);
 
 /** The print has ended: a verdict in flight is dropped, unread events of this monitor are removed,
  * and no more come. Everything but stop and free is OE_ERR_CLOSED from then on.
  * Blocks: until its call in flight has ended, less than 2 s.
- * Threads: any, but not inside the log function.
- * Owns: nothing; free it all the same.
- * Returns: OE_OK, also the second time; OE_ERR_REENTRANT.
- * Since: 0.1.0 */
+ * Threads: any; not inside the log function.
+ * Owns: nothing; the monitor still has to be freed.
+ * Returns: OE_OK, also the second time; OE_ERR_REENTRANT. */
 OE_API oe_status oe_monitor_stop(oe_monitor *monitor);
 
 /** The print is paused: nothing is sent, the context is kept. Removes unread WARNING, PAUSE and
  * FRAME_WANTED; the first two come again after the resume if it still fails, though not their flag
  * in a RESULT that was read. A verdict in flight still comes, without edges.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: OE_OK; OE_ERR_CLOSED.
- * Since: 0.1.0 */
+ * Returns: OE_OK; OE_ERR_CLOSED. */
 OE_API oe_status oe_monitor_pause(oe_monitor *monitor);
 
-/** The print goes on. Frames from before are not sent.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: OE_OK, also when it was not paused; OE_ERR_CLOSED.
- * Since: 0.1.0 */
+/** The print goes on. Frames captured before this call are discarded.
+ * Returns: OE_OK, also when it was not paused; OE_ERR_CLOSED. */
 OE_API oe_status oe_monitor_resume(oe_monitor *monitor);
 
 /** With 1, "this is no failure": no WARNING, PAUSE or edge flags for the rest of this print, and
  * unread ones and FRAME_WANTED are removed. Verdicts still come. 0 ends that, as a resume does.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_CLOSED.
- * Since: 0.1.0 */
+ * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_CLOSED. */
 OE_API oe_status oe_monitor_mute(oe_monitor *monitor, int32_t muted);
 
 /** As oe_options_set_interval_sec(), for this monitor from now on, the wait in progress included.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_CLOSED.
- * Since: 0.1.0 */
+ * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_CLOSED. */
 OE_API oe_status oe_monitor_set_interval_sec(oe_monitor *monitor, uint32_t sec);
 
 /** Hands in a frame of len bytes, at most 6,291,456; the newest wins and is sent when due. The time
  * of capture is as for oe_process_jpeg_at(). Any time will do, best is after FRAME_WANTED. While
  * the print is paused a frame is dropped, which is OE_OK.
- * Blocks: no.
- * Threads: any.
  * Owns: copies jpeg.
- * Returns: OE_OK; -1, -6 to -8, -12, -55 (undecodable before), -70 to -74, OE_ERR_RESOURCES.
- * Since: 0.1.0 */
+ * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_NOT_JPEG, OE_ERR_IMAGE_TOO_LARGE, OE_ERR_STALE_FRAME,
+ * OE_ERR_CLOSED, OE_ERR_IMAGE_REJECTED (the same bytes were refused before), OE_ERR_RESOURCES,
+ * or the latched account error. */
 OE_API oe_status oe_monitor_submit(oe_monitor *monitor, const uint8_t *jpeg, size_t len, int64_t
     captured_unix_ms);
 
-/** Reads what is known of the print. Before there is a context, due_in_ms is that of its create.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing; fills out.
- * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_CLOSED.
- * Since: 0.1.0 */
+/** Reads the state of the print. Before there is a context, due_in_ms is that of its create.
+ * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_CLOSED. */
 OE_API oe_status oe_monitor_info(oe_monitor *monitor, oe_info *out);
 
 /** As oe_context_save(), for oe_monitor_start_saved(): call it after each RESULT and ERROR. An edge
  * whose event is unread is saved as not raised; that the print is paused is not saved.
- * Blocks: no.
- * Threads: any.
- * Owns: nothing; fills buf.
- * Returns: OE_OK; OE_ERR_BUFFER when cap <= *needed, OE_ERR_ARGUMENT, OE_ERR_CLOSED.
- * Since: 0.1.0 */
+ * Returns: OE_OK; OE_ERR_BUFFER when cap <= *needed, OE_ERR_ARGUMENT, OE_ERR_CLOSED. */
 OE_API oe_status oe_monitor_save(oe_monitor *monitor, char *buf, size_t cap, size_t *needed);
 
 /** Goes on watching from the text of oe_monitor_save(), or of oe_context_save(), as
  * oe_context_restore() does.
- * Blocks: no.
- * Threads: any, but not inside the log function.
+ * Threads: any; not inside the log function.
  * Owns: as oe_monitor_start(); copies saved.
- * Returns: as oe_context_restore(); OE_ERR_RESOURCES.
- * Since: 0.1.0 */
+ * Returns: as oe_context_restore(); OE_ERR_RESOURCES. */
 OE_API oe_status oe_monitor_start_saved(oe_client *client, const char *saved, uint64_t tag,
     oe_monitor **out);
 
-/** Takes the oldest unread event of any monitor of this client, waiting for it up to timeout_ms: 0
- * does not wait, OE_NEVER waits for ever. result is filled for RESULT, WARNING and PAUSE, error for
- * ERROR, LATCHED and STOPPED; either may be NULL. Several threads may wait; each event goes to one.
+/** Takes the oldest unread event of any monitor of this client, waiting for it up to timeout_ms:
+ * 0 does not wait, OE_NEVER waits for ever. result is filled for RESULT, WARNING and PAUSE,
+ * error for ERROR, LATCHED and STOPPED; either may be NULL. Several threads may wait; each event
+ * goes to one.
  * Blocks: up to timeout_ms; oe_client_cancel() and oe_client_free() end it.
- * Threads: any, but not inside the log function.
- * Owns: nothing; fills out, result and error on OE_OK.
- * Returns: OE_OK; OE_NO_EVENT, OE_CANCELLED, OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_REENTRANT.
- * Since: 0.1.0 */
+ * Threads: any; not inside the log function.
+ * Owns: nothing; out, result and error are written on OE_OK only.
+ * Returns: OE_OK; OE_NO_EVENT, OE_CANCELLED, OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_REENTRANT. */
 OE_API oe_status oe_client_next_event(oe_client *client, uint32_t timeout_ms, oe_event *out,
     oe_result *result, oe_error *error);
 
 /** A descriptor for poll, epoll, select and event loops: readable while there are unread events.
  * Windows: a manual-reset event's HANDLE, for WaitForMultipleObjects and its kind.
  * The library's: never read, reset or close it. It lasts until oe_client_free().
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: the descriptor; -1 where there is none, or out of descriptors.
- * Since: 0.1.0 */
+ * Returns: the descriptor; -1 where there is none, or out of descriptors. */
 OE_API intptr_t oe_client_event_fd(oe_client *client);
 
-/** Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_event).
- * Blocks: no.
- * Threads: any.
- * Owns: nothing.
- * Returns: nothing. Above 4096 only struct_size is set, to 0, which every call refuses.
- * Since: 0.1.0 */
+/** Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_event). */
 OE_API void oe_event_init(oe_event *out, size_t size);
 
 /* ==============================================================================================
@@ -961,7 +758,7 @@ OE_API void oe_event_init(oe_event *out, size_t size);
  * Silent unless a function is set. Lines hold no key, context id, URL path or text of a server.
  * ============================================================================================== */
 
-/** How much a line of the log matters. */
+/** Levels of log lines. */
 enum {
     OE_LOG_ERROR = 1, /**< Something failed and somebody has to act. */
     OE_LOG_WARN = 2,  /**< Something failed and will be tried again. */
@@ -970,26 +767,23 @@ enum {
     OE_LOG_TRACE = 5  /**< Everything. */
 };
 
-/** Takes one line, without a line end, that is valid until the function returns. It may run on any
- * thread, one call at a time per set of options, and must not throw, longjmp or fork. When it is
- * slow, a call waits for its own lines only: those of other threads are queued, 1024 at most, and a
- * thread of the library goes on with them; freeing the last handle that logs waits for that, 2 s at
- * most, and lines that take longer are counted in a last one. Inside it
+/** Takes one line, without a line end, that is valid until the function returns. It may run on
+ * any thread, one call at a time per set of options, and must not throw, longjmp or fork. When
+ * it is slow, a call waits for its own lines only: those of other threads are queued, 1024 at
+ * most, and a thread of the library goes on with them; freeing the last handle that logs waits
+ * for that, 2 s at most, and lines that take longer are counted in a last one. Inside it
  * oe_process_jpeg(), oe_process_jpeg_at(), oe_context_create(), oe_context_renew(),
  * oe_context_restore(), oe_context_wait_due(), oe_client_check_key(), oe_client_next_event(),
  * oe_monitor_start(), oe_monitor_start_saved() and oe_monitor_stop() return OE_ERR_REENTRANT. */
 typedef void (OE_CALL *oe_log_fn)(void *user_data, int32_t level, const char *text);
 
 /** Sets the log function for lines up to max_level, OE_LOG_ERROR to OE_LOG_TRACE; 0 is silence.
- * It replaces the one before; a NULL function removes it. free_user_data (may be NULL) runs exactly
- * once on user_data, on any thread, also when this call fails: when the function was replaced or
- * the options are gone, and every client, context and monitor made with it is gone too. The
- * function has ended for good before that.
+ * It replaces the one before; a NULL function removes it. free_user_data (may be NULL) runs
+ * exactly once on user_data, on any thread, also when this call fails: when the function was
+ * replaced or the options are gone, and every client, context and monitor made with it is gone
+ * too. The function has ended for good before that.
  * Blocks: no, unless it replaces a function that is slow: see oe_log_fn.
- * Threads: any.
- * Owns: takes user_data.
- * Returns: OE_OK; OE_ERR_ARGUMENT.
- * Since: 0.1.0 */
+ * Owns: takes user_data. */
 OE_API oe_status oe_options_set_log(oe_options *options, int32_t max_level, oe_log_fn function,
     void *user_data, void (OE_CALL *free_user_data)(void *));
 

@@ -1,7 +1,7 @@
 //! Client: one account, one connection pool
 //!
 //! Contexts of one client share its key, its connections and its pace of creating. An account
-//! error (-70 to -74) latches the client: every later call on its contexts, and every create and
+//! error (section 2) latches the client: every later call on its contexts, and every create and
 //! restore, returns that status at once and sends nothing, until oe_client_check_key() succeeds or
 //! oe_client_clear_latch() is called. One client per account is what a farm of printers needs.
 
@@ -24,7 +24,7 @@ impl Close for Client {
     }
 }
 
-/// What a client has done since it was made.
+/// Counters of a client since it was made.
 #[allow(non_camel_case_types, reason = "the name in C")]
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -86,12 +86,9 @@ impl From<Usage> for oe_usage {
 /// tells. A setting that was refused and not set since is refused here too, and oe_last_error()
 /// names its setter. On failure *out is NULL.
 ///
-/// Blocks: no.
-/// Threads: any.
 /// Owns: the caller owns *out and frees it with oe_client_free(); options stay the caller's.
 /// Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key, http not allowed),
 ///     OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_client_new(
     options: *const oe_options,
@@ -108,10 +105,8 @@ pub unsafe extern "C" fn oe_client_new(
 /// events (OE_CANCELLED). Its contexts stay usable. NULL and freeing twice do nothing.
 ///
 /// Blocks: until the calls of its monitors have ended, less than 2 s.
-/// Threads: any. Inside the log function it takes effect when the call that is logging returns.
+/// Threads: any; inside the log function it takes effect when the logging call returns.
 /// Owns: takes client.
-/// Returns: nothing.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_client_free(client: *mut oe_client) {
     guard::value((), || {
@@ -121,13 +116,10 @@ pub extern "C" fn oe_client_free(client: *mut oe_client) {
 }
 
 /// Ends every create, renewal, key check and wait for an event on this client: they return
-/// OE_CANCELLED. Without one it has no effect, not even on the next.
+/// OE_CANCELLED. No effect if nothing is in flight; later calls are not affected.
 ///
-/// Blocks: no; the calls it ends return within 2 s.
-/// Threads: any, but not from a signal handler: let that set a flag.
-/// Owns: nothing.
-/// Returns: OE_OK.
-/// Since: 0.1.0
+/// Blocks: no. The calls it ends return within 2 s.
+/// Threads: any; not from a signal handler, which sets a flag instead.
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_client_cancel(client: *mut oe_client) -> oe_status {
     guard::status(|| {
@@ -138,12 +130,6 @@ pub extern "C" fn oe_client_cancel(client: *mut oe_client) -> oe_status {
 
 /// Sets *out to the milliseconds until a create is allowed; 0: now, OE_NEVER: the client is
 /// latched. Creates wait only after a failed one, 20 s at first and up to 300 s.
-///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_client_create_due_in_ms(
     client: *mut oe_client,
@@ -161,10 +147,8 @@ pub unsafe extern "C" fn oe_client_create_due_in_ms(
 /// 20 s.
 ///
 /// Blocks: until answered, at most the timeout; oe_client_cancel() ends it.
-/// Threads: any, but not inside the log function.
-/// Owns: nothing.
-/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_REENTRANT, or any status from -20 down.
-/// Since: 0.1.0
+/// Threads: any; not inside the log function.
+/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_REENTRANT, or any call error.
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_client_check_key(client: *mut oe_client) -> oe_status {
     guard::status(|| {
@@ -174,13 +158,9 @@ pub extern "C" fn oe_client_check_key(client: *mut oe_client) -> oe_status {
     })
 }
 
-/// Clears the latch: the account was mended, calls are allowed again, each at its own time.
+/// Clears the latch after the account was mended: calls are allowed again, each when it is due.
 ///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
 /// Returns: OE_OK, also when nothing was latched.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_client_clear_latch(client: *mut oe_client) -> oe_status {
     guard::status(|| {
@@ -191,11 +171,7 @@ pub extern "C" fn oe_client_clear_latch(client: *mut oe_client) -> oe_status {
 
 /// Reads the counters of a client.
 ///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing; fills out.
 /// Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_ABI.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_client_usage(client: *mut oe_client, out: *mut oe_usage) -> oe_status {
     guard::status(|| {
@@ -206,12 +182,6 @@ pub unsafe extern "C" fn oe_client_usage(client: *mut oe_client, out: *mut oe_us
 }
 
 /// Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_usage).
-///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
-/// Returns: nothing. Above 4096 only struct_size is set, to 0, which every call refuses.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_usage_init(out: *mut oe_usage, size: usize) {
     guard::value((), || {

@@ -45,7 +45,7 @@ pub(crate) fn on(
     })
 }
 
-/// What is known of a context.
+/// State of a context.
 #[allow(non_camel_case_types, reason = "the name in C")]
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -98,10 +98,10 @@ impl From<Info> for oe_info {
 /// when most certain); 0 is the service's default. On failure *out is NULL.
 ///
 /// Blocks: until answered, at most the timeout; oe_client_cancel() ends it.
-/// Threads: any, but not inside the log function.
+/// Threads: any; not inside the log function.
 /// Owns: the caller owns *out and frees it with oe_context_free(); it may outlive client.
-/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_ARGUMENT, OE_ERR_REENTRANT, or from -20 down.
-/// Since: 0.1.0
+/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_ARGUMENT, OE_ERR_REENTRANT, or any call
+/// error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_context_create(
     client: *mut oe_client,
@@ -122,11 +122,8 @@ pub unsafe extern "C" fn oe_context_create(
 /// Frees a context. What is in flight on it is cancelled and returns OE_CANCELLED within 2 s. NULL
 /// and freeing twice do nothing.
 ///
-/// Blocks: no.
-/// Threads: any. Inside the log function it takes effect when the call that is logging returns.
+/// Threads: any; inside the log function it takes effect when the logging call returns.
 /// Owns: takes context.
-/// Returns: nothing.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_context_free(context: *mut oe_context) {
     guard::value((), || {
@@ -140,9 +137,7 @@ pub extern "C" fn oe_context_free(context: *mut oe_context) {
 ///
 /// Blocks: until answered, at most the timeout; either cancel ends it.
 /// Threads: any, one call on a context at a time; not inside the log function.
-/// Owns: nothing; the handle stays the same.
-/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_BUSY, OE_ERR_REENTRANT, or any from -20 down.
-/// Since: 0.1.0
+/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_BUSY, OE_ERR_REENTRANT, or any call error.
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_context_renew(context: *mut oe_context) -> oe_status {
     on(context, |session| {
@@ -153,12 +148,6 @@ pub extern "C" fn oe_context_renew(context: *mut oe_context) -> oe_status {
 
 /// Sets *out to the milliseconds until a process call is allowed; 0: now, OE_NEVER: the client is
 /// latched or the context lost.
-///
-/// Blocks: no.
-/// Threads: any, also while a call on the context is in flight.
-/// Owns: nothing.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_context_due_in_ms(
     context: *mut oe_context,
@@ -175,9 +164,8 @@ pub unsafe extern "C" fn oe_context_due_in_ms(
 ///
 /// Blocks: until due; oe_context_cancel() and oe_context_free() end it.
 /// Threads: any, one call on a context at a time; not inside the log function.
-/// Owns: nothing.
-/// Returns: OE_OK; OE_CANCELLED, OE_ERR_BUSY, OE_ERR_REENTRANT, OE_ERR_CONTEXT_LOST, -70 to -74.
-/// Since: 0.1.0
+/// Returns: OE_OK; OE_CANCELLED, OE_ERR_BUSY, OE_ERR_REENTRANT, OE_ERR_CONTEXT_LOST, or the latched
+/// account error.
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_context_wait_due(context: *mut oe_context) -> oe_status {
     on(context, |session| {
@@ -187,13 +175,10 @@ pub extern "C" fn oe_context_wait_due(context: *mut oe_context) -> oe_status {
 }
 
 /// Ends the wait or call in flight on this context: it returns OE_CANCELLED, and the context stays
-/// usable. Without one it has no effect, not even on the next.
+/// usable. No effect if nothing is in flight; later calls are not affected.
 ///
-/// Blocks: no; the call it ends returns within 2 s.
-/// Threads: any, but not from a signal handler: let that set a flag.
-/// Owns: nothing.
-/// Returns: OE_OK.
-/// Since: 0.1.0
+/// Blocks: no. The call it ends returns within 2 s.
+/// Threads: any; not from a signal handler, which sets a flag instead.
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_context_cancel(context: *mut oe_context) -> oe_status {
     on(context, |session| {
@@ -203,12 +188,6 @@ pub extern "C" fn oe_context_cancel(context: *mut oe_context) -> oe_status {
 }
 
 /// As oe_options_set_interval_sec(), for this context from now on, the wait in progress included.
-///
-/// Blocks: no.
-/// Threads: any, also while a call on the context is in flight.
-/// Owns: nothing.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_context_set_interval_sec(context: *mut oe_context, sec: u32) -> oe_status {
     on(context, |session| session.set_interval_sec(sec))
@@ -218,11 +197,7 @@ pub extern "C" fn oe_context_set_interval_sec(context: *mut oe_context, sec: u32
 /// opaque, and a secret, but without the key. *needed (may be NULL when buf is not) gets its length
 /// without the NUL. buf NULL with cap 0 asks for that only.
 ///
-/// Blocks: no.
-/// Threads: any, also while a call on the context is in flight.
-/// Owns: nothing; fills buf.
 /// Returns: OE_OK; OE_ERR_BUFFER when cap <= *needed (the text was cut), OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_context_save(
     context: *mut oe_context,
@@ -260,11 +235,9 @@ pub(crate) fn put_saved(
 /// OE_ERR_ARGUMENT, over 14 days old OE_ERR_CONTEXT_LOST, made with another endpoint
 /// OE_ERR_UNTRUSTED_URL. On failure *out is NULL.
 ///
-/// Blocks: no.
-/// Threads: any, but not inside the log function.
+/// Threads: any; not inside the log function.
 /// Owns: as oe_context_create(); copies saved.
-/// Returns: OE_OK; OE_ERR_REENTRANT, -70 to -74, or one of those above.
-/// Since: 0.1.0
+/// Returns: OE_OK; OE_ERR_REENTRANT, the latched account error, or one of those above.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_context_restore(
     client: *mut oe_client,
@@ -286,11 +259,7 @@ fn restore(client: &Arc<Client>, saved: Option<&str>) -> Result<Arc<Session>, Er
 
 /// Reads what is known of a context.
 ///
-/// Blocks: no.
-/// Threads: any, also while a call on the context is in flight.
-/// Owns: nothing; fills out.
 /// Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_ABI.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_context_info(context: *mut oe_context, out: *mut oe_info) -> oe_status {
     on(context, |session| {
@@ -301,11 +270,7 @@ pub unsafe extern "C" fn oe_context_info(context: *mut oe_context, out: *mut oe_
 
 /// The last call on this context, by any thread, that ended with a status below 0.
 ///
-/// Blocks: no.
-/// Threads: any, also while a call on the context is in flight.
-/// Owns: nothing; fills out.
 /// Returns: OE_OK, also when nothing has failed yet; OE_ERR_ARGUMENT, OE_ERR_ABI.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_context_last_error(
     context: *mut oe_context,
@@ -320,12 +285,6 @@ pub unsafe extern "C" fn oe_context_last_error(
 }
 
 /// Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_info).
-///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
-/// Returns: nothing. Above 4096 only struct_size is set, to 0, which every call refuses.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_info_init(out: *mut oe_info, size: usize) {
     guard::value((), || {

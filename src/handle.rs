@@ -17,7 +17,7 @@ use oe_core::platform::sync::AtomicPtr;
 use crate::guard;
 use table::Table;
 
-/// What a library is set up with, before it has a client. Made by oe_options_new().
+/// Client configuration. Made by oe_options_new().
 #[allow(non_camel_case_types, reason = "the name in C")]
 pub struct oe_options {
     _opaque: [u8; 0],

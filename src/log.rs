@@ -24,11 +24,11 @@ pub const OE_LOG_DEBUG: i32 = 4;
 /// Everything.
 pub const OE_LOG_TRACE: i32 = 5;
 
-/// Takes one line, without a line end, that is valid until the function returns. It may run on any
-/// thread, one call at a time per set of options, and must not throw, longjmp or fork. When it is
-/// slow, a call waits for its own lines only: those of other threads are queued, 1024 at most, and a
-/// thread of the library goes on with them; freeing the last handle that logs waits for that, 2 s at
-/// most, and lines that take longer are counted in a last one. Inside it
+/// Takes one line, without a line end, that is valid until the function returns. It may run on
+/// any thread, one call at a time per set of options, and must not throw, longjmp or fork. When
+/// it is slow, a call waits for its own lines only: those of other threads are queued, 1024 at
+/// most, and a thread of the library goes on with them; freeing the last handle that logs waits
+/// for that, 2 s at most, and lines that take longer are counted in a last one. Inside it
 /// oe_process_jpeg(), oe_process_jpeg_at(), oe_context_create(), oe_context_renew(),
 /// oe_context_restore(), oe_context_wait_due(), oe_client_check_key(), oe_client_next_event(),
 /// oe_monitor_start(), oe_monitor_start_saved() and oe_monitor_stop() return OE_ERR_REENTRANT.
@@ -37,16 +37,13 @@ pub type oe_log_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, text: *const c_char)>;
 
 /// Sets the log function for lines up to max_level, OE_LOG_ERROR to OE_LOG_TRACE; 0 is silence.
-/// It replaces the one before; a NULL function removes it. free_user_data (may be NULL) runs exactly
-/// once on user_data, on any thread, also when this call fails: when the function was replaced or
-/// the options are gone, and every client, context and monitor made with it is gone too. The
-/// function has ended for good before that.
+/// It replaces the one before; a NULL function removes it. free_user_data (may be NULL) runs
+/// exactly once on user_data, on any thread, also when this call fails: when the function was
+/// replaced or the options are gone, and every client, context and monitor made with it is gone
+/// too. The function has ended for good before that.
 ///
 /// Blocks: no, unless it replaces a function that is slow: see oe_log_fn.
-/// Threads: any.
 /// Owns: takes user_data.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_options_set_log(
     options: *mut oe_options,

@@ -69,7 +69,7 @@ const _: () = {
     assert!(OE_EVENT_STOPPED == Kind::Stopped as i32);
 };
 
-/// What happened.
+/// One event of a monitor.
 #[allow(non_camel_case_types, reason = "the name in C")]
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -112,15 +112,14 @@ fn on(monitor: *mut oe_monitor, body: impl FnOnce(&Monitor) -> Result<(), Error>
     guard::status(|| body(&*handle::get(monitor)?))
 }
 
-/// Starts to watch a print, from which on its client tells of it under tag. Confidences as for
-/// oe_context_create(). Sends nothing itself; the first calls of monitors started together are
-/// spread over up to 20 s. On failure *out is NULL.
+/// Starts monitoring a print. Its events, read with oe_client_next_event(), carry tag.
+/// Confidences as for oe_context_create(). Makes no request itself; the first calls of monitors
+/// started together are spread over up to 20 s. On failure *out is NULL.
 ///
-/// Blocks: no.
-/// Threads: any, but not inside the log function.
+/// Threads: any; not inside the log function.
 /// Owns: the caller owns *out and frees it with oe_monitor_free().
-/// Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_REENTRANT, OE_ERR_RESOURCES, -70 to -74.
-/// Since: 0.1.0
+/// Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_REENTRANT, OE_ERR_RESOURCES, or the latched account
+/// error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_monitor_start(
     client: *mut oe_client,
@@ -142,10 +141,8 @@ pub unsafe extern "C" fn oe_monitor_start(
 /// Stops a monitor as oe_monitor_stop() does, and frees it. NULL and freeing twice do nothing.
 ///
 /// Blocks: until its call in flight has ended, less than 2 s.
-/// Threads: any. Inside the log function it takes effect when the call that is logging returns.
+/// Threads: any; inside the log function it takes effect when the logging call returns.
 /// Owns: takes monitor.
-/// Returns: nothing.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_monitor_free(monitor: *mut oe_monitor) {
     guard::value((), || {
@@ -158,10 +155,9 @@ pub extern "C" fn oe_monitor_free(monitor: *mut oe_monitor) {
 /// and no more come. Everything but stop and free is OE_ERR_CLOSED from then on.
 ///
 /// Blocks: until its call in flight has ended, less than 2 s.
-/// Threads: any, but not inside the log function.
-/// Owns: nothing; free it all the same.
+/// Threads: any; not inside the log function.
+/// Owns: nothing; the monitor still has to be freed.
 /// Returns: OE_OK, also the second time; OE_ERR_REENTRANT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_monitor_stop(monitor: *mut oe_monitor) -> oe_status {
     on(monitor, |monitor| {
@@ -175,23 +171,15 @@ pub extern "C" fn oe_monitor_stop(monitor: *mut oe_monitor) -> oe_status {
 /// FRAME_WANTED; the first two come again after the resume if it still fails, though not their flag
 /// in a RESULT that was read. A verdict in flight still comes, without edges.
 ///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
 /// Returns: OE_OK; OE_ERR_CLOSED.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_monitor_pause(monitor: *mut oe_monitor) -> oe_status {
     on(monitor, Monitor::pause)
 }
 
-/// The print goes on. Frames from before are not sent.
+/// The print goes on. Frames captured before this call are discarded.
 ///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
 /// Returns: OE_OK, also when it was not paused; OE_ERR_CLOSED.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_monitor_resume(monitor: *mut oe_monitor) -> oe_status {
     on(monitor, Monitor::resume)
@@ -200,11 +188,7 @@ pub extern "C" fn oe_monitor_resume(monitor: *mut oe_monitor) -> oe_status {
 /// With 1, "this is no failure": no WARNING, PAUSE or edge flags for the rest of this print, and
 /// unread ones and FRAME_WANTED are removed. Verdicts still come. 0 ends that, as a resume does.
 ///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
 /// Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_CLOSED.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_monitor_mute(monitor: *mut oe_monitor, muted: i32) -> oe_status {
     on(monitor, |monitor| match muted {
@@ -215,11 +199,7 @@ pub extern "C" fn oe_monitor_mute(monitor: *mut oe_monitor, muted: i32) -> oe_st
 
 /// As oe_options_set_interval_sec(), for this monitor from now on, the wait in progress included.
 ///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
 /// Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_CLOSED.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_monitor_set_interval_sec(monitor: *mut oe_monitor, sec: u32) -> oe_status {
     on(monitor, |monitor| monitor.set_interval_sec(sec))
@@ -229,11 +209,10 @@ pub extern "C" fn oe_monitor_set_interval_sec(monitor: *mut oe_monitor, sec: u32
 /// of capture is as for oe_process_jpeg_at(). Any time will do, best is after FRAME_WANTED. While
 /// the print is paused a frame is dropped, which is OE_OK.
 ///
-/// Blocks: no.
-/// Threads: any.
 /// Owns: copies jpeg.
-/// Returns: OE_OK; -1, -6 to -8, -12, -55 (undecodable before), -70 to -74, OE_ERR_RESOURCES.
-/// Since: 0.1.0
+/// Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_NOT_JPEG, OE_ERR_IMAGE_TOO_LARGE, OE_ERR_STALE_FRAME,
+/// OE_ERR_CLOSED, OE_ERR_IMAGE_REJECTED (the same bytes were refused before), OE_ERR_RESOURCES,
+/// or the latched account error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_monitor_submit(
     monitor: *mut oe_monitor,
@@ -251,13 +230,9 @@ pub unsafe extern "C" fn oe_monitor_submit(
     })
 }
 
-/// Reads what is known of the print. Before there is a context, due_in_ms is that of its create.
+/// Reads the state of the print. Before there is a context, due_in_ms is that of its create.
 ///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing; fills out.
 /// Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_CLOSED.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_monitor_info(monitor: *mut oe_monitor, out: *mut oe_info) -> oe_status {
     on(monitor, |monitor| {
@@ -270,11 +245,7 @@ pub unsafe extern "C" fn oe_monitor_info(monitor: *mut oe_monitor, out: *mut oe_
 /// As oe_context_save(), for oe_monitor_start_saved(): call it after each RESULT and ERROR. An edge
 /// whose event is unread is saved as not raised; that the print is paused is not saved.
 ///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing; fills buf.
 /// Returns: OE_OK; OE_ERR_BUFFER when cap <= *needed, OE_ERR_ARGUMENT, OE_ERR_CLOSED.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_monitor_save(
     monitor: *mut oe_monitor,
@@ -290,11 +261,9 @@ pub unsafe extern "C" fn oe_monitor_save(
 /// Goes on watching from the text of oe_monitor_save(), or of oe_context_save(), as
 /// oe_context_restore() does.
 ///
-/// Blocks: no.
-/// Threads: any, but not inside the log function.
+/// Threads: any; not inside the log function.
 /// Owns: as oe_monitor_start(); copies saved.
 /// Returns: as oe_context_restore(); OE_ERR_RESOURCES.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_monitor_start_saved(
     client: *mut oe_client,
@@ -313,15 +282,15 @@ pub unsafe extern "C" fn oe_monitor_start_saved(
     })
 }
 
-/// Takes the oldest unread event of any monitor of this client, waiting for it up to timeout_ms: 0
-/// does not wait, OE_NEVER waits for ever. result is filled for RESULT, WARNING and PAUSE, error for
-/// ERROR, LATCHED and STOPPED; either may be NULL. Several threads may wait; each event goes to one.
+/// Takes the oldest unread event of any monitor of this client, waiting for it up to timeout_ms:
+/// 0 does not wait, OE_NEVER waits for ever. result is filled for RESULT, WARNING and PAUSE,
+/// error for ERROR, LATCHED and STOPPED; either may be NULL. Several threads may wait; each event
+/// goes to one.
 ///
 /// Blocks: up to timeout_ms; oe_client_cancel() and oe_client_free() end it.
-/// Threads: any, but not inside the log function.
-/// Owns: nothing; fills out, result and error on OE_OK.
+/// Threads: any; not inside the log function.
+/// Owns: nothing; out, result and error are written on OE_OK only.
 /// Returns: OE_OK; OE_NO_EVENT, OE_CANCELLED, OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_REENTRANT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_client_next_event(
     client: *mut oe_client,
@@ -361,23 +330,13 @@ fn put(event: &Event, (out, result, error): Places) {
 /// Windows: a manual-reset event's HANDLE, for WaitForMultipleObjects and its kind.
 /// The library's: never read, reset or close it. It lasts until oe_client_free().
 ///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
 /// Returns: the descriptor; -1 where there is none, or out of descriptors.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_client_event_fd(client: *mut oe_client) -> isize {
     guard::value(-1, || Ok(handle::get(client)?.event_fd()))
 }
 
 /// Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_event).
-///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
-/// Returns: nothing. Above 4096 only struct_size is set, to 0, which every call refuses.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_event_init(out: *mut oe_event, size: usize) {
     guard::value((), || {

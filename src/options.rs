@@ -1,8 +1,8 @@
 //! Options
 //!
-//! What a client is made with. Setters check and copy at once, and a refused value leaves the one
-//! before. Options can be changed or freed at any time after oe_client_new(): clients keep what
-//! they were made with. Strings are at most 64 KiB; NULL restores the default.
+//! Client configuration. Setters check and copy at once; a refused value leaves the one before.
+//! Options can be changed or freed at any time after oe_client_new(): clients keep what they were
+//! made with. Strings are at most 64 KiB; NULL restores the default.
 //!
 //! A refused key, backend, endpoint, allow_http, trust, CA, proxy or model file is remembered: until
 //! the same setter succeeds, with NULL or 0 too, oe_client_new() returns that status. So neither
@@ -96,11 +96,8 @@ fn set_text(
 
 /// Makes options that hold the defaults.
 ///
-/// Blocks: no.
-/// Threads: any.
 /// Owns: the caller owns the result and frees it with oe_options_free().
 /// Returns: the options; NULL when out of resources, which oe_last_error() tells.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_options_new() -> *mut oe_options {
     guard::value(std::ptr::null_mut(), || {
@@ -110,11 +107,8 @@ pub extern "C" fn oe_options_new() -> *mut oe_options {
 
 /// Frees options. NULL and freeing twice do nothing. Clients made from them are not affected.
 ///
-/// Blocks: no.
-/// Threads: any. Inside the log function it takes effect when the call that is logging returns.
+/// Threads: any; inside the log function it takes effect when the logging call returns.
 /// Owns: takes options.
-/// Returns: nothing.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_options_free(options: *mut oe_options) {
     guard::value((), || {
@@ -123,14 +117,10 @@ pub extern "C" fn oe_options_free(options: *mut oe_options) {
     });
 }
 
-/// Sets the API key: visible ASCII, at most 512 bytes; white space around it is cut. Default: none,
-/// and then oe_client_new() refuses the service backend.
+/// Sets the API key: visible ASCII, at most 512 bytes; white space around it is cut. Default: none;
+/// oe_client_new() then refuses the hosted service.
 ///
-/// Blocks: no.
-/// Threads: any.
 /// Owns: copies key; the copy is overwritten when it is no longer needed.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_options_set_api_key(
     options: *mut oe_options,
@@ -143,12 +133,6 @@ pub unsafe extern "C" fn oe_options_set_api_key(
 
 /// Sets who looks at the pictures: OE_BACKEND_SERVICE (default) or OE_BACKEND_EMBEDDED. In a build
 /// without the embedded engine oe_client_new() returns OE_ERR_UNSUPPORTED for the latter.
-///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_options_set_backend(options: *mut oe_options, backend: i32) -> oe_status {
     remembered(options, Setting::Backend, |options| {
@@ -159,11 +143,7 @@ pub extern "C" fn oe_options_set_backend(options: *mut oe_options, backend: i32)
 /// Sets the address of a server of your own, scheme://host[:port]. The API key then goes to that
 /// origin and nowhere else. Default: the hosted service.
 ///
-/// Blocks: no.
-/// Threads: any.
 /// Owns: copies base_url.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_options_set_endpoint(
     options: *mut oe_options,
@@ -176,12 +156,6 @@ pub unsafe extern "C" fn oe_options_set_endpoint(
 
 /// Allows (1) or refuses (0, default) an endpoint with plain http, over which the API key and the
 /// pictures travel readable. The hosted service is always https.
-///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_options_set_allow_http(options: *mut oe_options, allow: i32) -> oe_status {
     remembered(options, Setting::AllowHttp, |options| {
@@ -192,10 +166,7 @@ pub extern "C" fn oe_options_set_allow_http(options: *mut oe_options, allow: i32
 /// Sets whose certificates are trusted: OE_TRUST_BUNDLED (default) or OE_TRUST_SYSTEM.
 ///
 /// Blocks: for OE_TRUST_SYSTEM while the system's store is read.
-/// Threads: any.
-/// Owns: nothing.
 /// Returns: OE_OK; OE_ERR_ARGUMENT, also when the system has no usable store.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_options_set_trust(options: *mut oe_options, trust: i32) -> oe_status {
     remembered(options, Setting::Trust, |options| {
@@ -207,10 +178,8 @@ pub extern "C" fn oe_options_set_trust(options: *mut oe_options, trust: i32) -> 
 /// oe_options_set_trust().
 ///
 /// Blocks: while the file is read, which is now.
-/// Threads: any.
 /// Owns: copies the certificates; the file is not needed again.
 /// Returns: OE_OK; OE_ERR_ARGUMENT, also when the file cannot be read or holds no certificate.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_options_set_ca_file(
     options: *mut oe_options,
@@ -224,11 +193,7 @@ pub unsafe extern "C" fn oe_options_set_ca_file(
 /// As oe_options_set_ca_file(), from len bytes of PEM in memory, which need no NUL. NULL with
 /// len 0 goes back to the trust set by oe_options_set_trust().
 ///
-/// Blocks: no.
-/// Threads: any.
 /// Owns: copies pem.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_options_set_ca_pem(
     options: *mut oe_options,
@@ -246,11 +211,8 @@ pub unsafe extern "C" fn oe_options_set_ca_pem(
 /// Sets an HTTP proxy, http://[user:password@]host:port. "env" reads HTTPS_PROXY and NO_PROXY from
 /// the environment now, and never again. Default: none, whatever the environment says.
 ///
-/// Blocks: no.
 /// Threads: any; with "env" no other thread may change the environment meanwhile.
 /// Owns: copies url.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_options_set_proxy(
     options: *mut oe_options,
@@ -263,12 +225,6 @@ pub unsafe extern "C" fn oe_options_set_proxy(
 
 /// Sets the one deadline of a call, from looking the name up to the last byte of the answer:
 /// 1,000 to 3,600,000 ms, default 60,000.
-///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_options_set_timeout_ms(options: *mut oe_options, total_ms: u32) -> oe_status {
     set(options, |options| options.set_timeout_ms(total_ms))
@@ -276,12 +232,6 @@ pub extern "C" fn oe_options_set_timeout_ms(options: *mut oe_options, total_ms: 
 
 /// Sets how much of the deadline may go into making the connection: 1 to 3,600,000 ms, default
 /// 10,000. More than the deadline itself counts as the deadline.
-///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_options_set_connect_timeout_ms(
     options: *mut oe_options,
@@ -292,12 +242,6 @@ pub extern "C" fn oe_options_set_connect_timeout_ms(
 
 /// Sets the host's own interval between verdicts in seconds: up to 1,209,600 (14 days). It never
 /// goes below the service's minimum. 0 (default) follows the service.
-///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_options_set_interval_sec(options: *mut oe_options, sec: u32) -> oe_status {
     set(options, |options| options.set_interval_sec(sec))
@@ -305,12 +249,6 @@ pub extern "C" fn oe_options_set_interval_sec(options: *mut oe_options, sec: u32
 
 /// Sets the age in ms above which a frame with a capture time is not sent (OE_ERR_STALE_FRAME), or
 /// not acted on (OE_RESULT_LATE): up to 3,600,000, default 30,000. 0 does not check.
-///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_options_set_max_frame_age_ms(options: *mut oe_options, ms: u32) -> oe_status {
     set(options, |options| options.set_max_frame_age_ms(ms))
@@ -318,12 +256,6 @@ pub extern "C" fn oe_options_set_max_frame_age_ms(options: *mut oe_options, ms: 
 
 /// Sets how many worker threads the monitors of a client share: 1 to 64, default 4. Each is started
 /// when it is needed; contexts use none.
-///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_options_set_workers(options: *mut oe_options, n: u32) -> oe_status {
     set(options, |options| options.set_workers(n))
@@ -332,11 +264,7 @@ pub extern "C" fn oe_options_set_workers(options: *mut oe_options, n: u32) -> oe
 /// Names the host to the service, "my-printer-ui/2.1" for example: 1 to 128 visible ASCII
 /// characters and spaces, put after the library's own user agent. Default: nothing.
 ///
-/// Blocks: no.
-/// Threads: any.
 /// Owns: copies product.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_options_set_user_agent(
     options: *mut oe_options,
@@ -350,11 +278,7 @@ pub unsafe extern "C" fn oe_options_set_user_agent(
 /// Sets the model of the embedded engine, a file that is read by oe_client_new(). Default: the
 /// model that is built in. The service backend ignores it.
 ///
-/// Blocks: no.
-/// Threads: any.
 /// Owns: copies path.
-/// Returns: OE_OK; OE_ERR_ARGUMENT.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_options_set_model_file(
     options: *mut oe_options,

@@ -135,9 +135,10 @@ fn process(
 ///
 /// Blocks: until answered, at most the timeout; oe_context_cancel() and oe_context_free() end it.
 /// Threads: any, one call on a context at a time; not inside the log function.
-/// Owns: nothing; jpeg must not change before the call returns. Fills out on OE_OK only.
-/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, or any error but -5, -11 and -12.
-/// Since: 0.1.0
+/// Owns: nothing; jpeg must not change before the call returns. out is written on OE_OK only.
+/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_BUSY,
+/// OE_ERR_NOT_JPEG, OE_ERR_IMAGE_TOO_LARGE, OE_ERR_STALE_FRAME, OE_ERR_REENTRANT, or any call
+/// error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_process_jpeg(
     context: *mut oe_context,
@@ -156,7 +157,6 @@ pub unsafe extern "C" fn oe_process_jpeg(
 /// Threads: as oe_process_jpeg().
 /// Owns: as oe_process_jpeg().
 /// Returns: as oe_process_jpeg(); OE_ERR_STALE_FRAME above the maximum age.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_process_jpeg_at(
     context: *mut oe_context,
@@ -171,12 +171,6 @@ pub unsafe extern "C" fn oe_process_jpeg_at(
 }
 
 /// Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_result).
-///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
-/// Returns: nothing. Above 4096 only struct_size is set, to 0, which every call refuses.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_result_init(out: *mut oe_result, size: usize) {
     guard::value((), || {

@@ -17,7 +17,7 @@ use crate::text::Static;
 #[allow(non_camel_case_types, reason = "the name in C")]
 pub type oe_status = i32;
 
-/// What went wrong last. Only statuses below 0 are kept here.
+/// Details of the last error. Only statuses below 0 are kept here.
 #[allow(non_camel_case_types, reason = "the name in C")]
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -100,11 +100,8 @@ fn index_of(status: oe_status) -> usize {
 
 /// The name of a status, "OE_ERR_TIMEOUT" for example. Any number gets an answer.
 ///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing; the text is the library's and lasts as long as it is loaded.
+/// Owns: nothing; the text is static.
 /// Returns: a text, never NULL; "OE_STATUS_UNKNOWN" for a number that is no status.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_status_name(status: oe_status) -> *const c_char {
     guard::value(UNKNOWN_NAME.as_ptr(), || {
@@ -114,11 +111,8 @@ pub extern "C" fn oe_status_name(status: oe_status) -> *const c_char {
 
 /// One sentence for people on what a status means. Any number gets an answer.
 ///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing; the text is the library's and lasts as long as it is loaded.
+/// Owns: nothing; the text is static.
 /// Returns: a text, never NULL.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_status_text(status: oe_status) -> *const c_char {
     guard::value(UNKNOWN_TEXT.as_ptr(), || {
@@ -126,17 +120,13 @@ pub extern "C" fn oe_status_text(status: oe_status) -> *const c_char {
     })
 }
 
-/// Whether a loop that takes a new frame each time should go on: nobody has to change anything, and a
-/// later call with another frame, at its own time, may bring a verdict. It does not say that the
-/// same bytes may be sent again. These are: OE_NOT_DUE, OE_ERR_BUSY, OE_ERR_STALE_FRAME, OE_ERR_DNS
-/// to OE_ERR_PROXY, OE_ERR_TLS, OE_ERR_CLOCK, OE_ERR_RATE_LIMITED to OE_ERR_PROTOCOL,
+/// Tells if a loop that takes a new frame each time should go on: nobody has to change anything,
+/// and a later call with another frame, at its own time, may bring a verdict. It does not say
+/// that the same bytes may be sent again. These are: OE_NOT_DUE, OE_ERR_BUSY, OE_ERR_STALE_FRAME,
+/// OE_ERR_DNS to OE_ERR_PROXY, OE_ERR_TLS, OE_ERR_CLOCK, OE_ERR_RATE_LIMITED to OE_ERR_PROTOCOL,
 /// OE_ERR_IMAGE_REJECTED, OE_ERR_AUTH_UNCONFIRMED, OE_ERR_RESOURCES.
 ///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
 /// Returns: 1 for these; else 0, also for OE_OK and for a number that is no status.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_status_is_retryable(status: oe_status) -> i32 {
     guard::value(0, || {
@@ -146,11 +136,8 @@ pub extern "C" fn oe_status_is_retryable(status: oe_status) -> i32 {
 
 /// The service's words for a print_quality: 1 "print failure" to 10 "perfect".
 ///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing; the text is the library's and lasts as long as it is loaded.
+/// Owns: nothing; the text is static.
 /// Returns: a text, never NULL; "unknown" outside 1 to 10.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_quality_text(print_quality: i32) -> *const c_char {
     guard::value(QUALITIES[0].as_ptr(), || {
@@ -162,11 +149,8 @@ pub extern "C" fn oe_quality_text(print_quality: i32) -> *const c_char {
 /// The last call of the calling thread that ended with a status below 0. A success in between
 /// does not clear it, and asking does not change it.
 ///
-/// Blocks: no.
 /// Threads: any; each has its own record.
-/// Owns: nothing; fills out.
 /// Returns: OE_OK, also when nothing has failed yet; OE_ERR_ARGUMENT, OE_ERR_ABI.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_last_error(out: *mut oe_error) -> oe_status {
     guard::unrecorded(|| {
@@ -176,12 +160,6 @@ pub unsafe extern "C" fn oe_last_error(out: *mut oe_error) -> oe_status {
 }
 
 /// Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_error).
-///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
-/// Returns: nothing. Above 4096 only struct_size is set, to 0, which every call refuses.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_error_init(out: *mut oe_error, size: usize) {
     guard::value((), || {

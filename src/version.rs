@@ -37,11 +37,7 @@ const BUILD_INFO: &str = concat!(
 
 /// The version of the library that is loaded, as a number like OE_VERSION.
 ///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing.
 /// Returns: major << 16 | minor << 8 | patch.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_version() -> u32 {
     VERSION
@@ -50,11 +46,7 @@ pub extern "C" fn oe_version() -> u32 {
 /// How the library that is loaded was built, in one line for people and bug reports: version,
 /// target, features, TLS provider and trust roots. buf takes up to cap bytes; it may be NULL.
 ///
-/// Blocks: no.
-/// Threads: any.
-/// Owns: nothing; the caller keeps buf.
 /// Returns: the length of the whole text without its NUL; the text was cut if that is >= cap.
-/// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_build_info(buf: *mut c_char, cap: usize) -> usize {
     guard::value(0, || Ok(text::put(BUILD_INFO, buf, cap)))

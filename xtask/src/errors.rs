@@ -61,7 +61,7 @@ const GROUPS: &[(Actor, &str, &str)] = &[
     (
         Actor::Account,
         "The owner of the account",
-        "Show the text to the user. -70 to -74 latch the client: every later call returns the same \
+        "Show the text to the user. All but `OE_ERR_AUTH_UNCONFIRMED` latch the client: every later call returns the same \
          status at once and sends nothing, until `oe_client_check_key()` succeeds (free; every ten \
          minutes is plenty) or `oe_client_clear_latch()` is called. `OE_ERR_AUTH_UNCONFIRMED` does \
          not latch and is retried.",

@@ -27,15 +27,15 @@ type Group = (&'static str, &'static str);
 const ENUMS: &[Group] = &[
     (
         "OE_BACKEND_",
-        "Who looks at the pictures, for oe_options_set_backend().",
+        "The judge of the pictures, for oe_options_set_backend().",
     ),
     (
         "OE_TRUST_",
-        "Whose certificates are trusted, for oe_options_set_trust().",
+        "Trusted certificates, for oe_options_set_trust().",
     ),
     ("OE_RESULT_", "Bits of oe_result.flags."),
-    ("OE_EVENT_", "What an oe_event tells."),
-    ("OE_LOG_", "How much a line of the log matters."),
+    ("OE_EVENT_", "Kinds of oe_event."),
+    ("OE_LOG_", "Levels of log lines."),
 ];
 
 /// Writes or checks the header.
@@ -93,7 +93,7 @@ fn opening() -> String {
 #define OE_VERSION_PATCH {}
 #define OE_VERSION ((OE_VERSION_MAJOR << 16) | (OE_VERSION_MINOR << 8) | OE_VERSION_PATCH)
 
-/** A time in milliseconds that does not come. */
+/** Never; no deadline. */
 #define OE_NEVER 0xFFFFFFFFu
 
 /* Windows: define OE_SHARED to link with the DLL. Callbacks are cdecl, as OE_CALL spells out. */
@@ -155,11 +155,13 @@ fn statuses() -> Result<String, String> {
 fn who(actor: Actor) -> &'static str {
     match actor {
         Actor::Nobody => "Nobody has to act.",
-        Actor::Host => "The host program: nothing was sent (-7 may also be the service's word).",
+        Actor::Host => {
+            "The host program: nothing was sent. The service may say OE_ERR_IMAGE_TOO_LARGE too."
+        }
         Actor::Network => "The network: retrying helps, and is paced by the library.",
-        Actor::Device => "Whoever set up this device: its clock, its certificates.",
-        Actor::Service => "The service: -54 asks for oe_context_renew(), the others for patience.",
-        Actor::Account => "The owner of the account: -70 to -74 latch the client.",
+        Actor::Device => "The device's owner: its clock, its certificates.",
+        Actor::Service => "The service: wait; after OE_ERR_CONTEXT_LOST call oe_context_renew().",
+        Actor::Account => "The account's owner: all but OE_ERR_AUTH_UNCONFIRMED latch the client.",
         Actor::Library => "The library, or the system's resources.",
     }
 }
@@ -370,31 +372,44 @@ mod tests {
         assert!(!header().unwrap().contains("/**<  */"));
     }
 
+    /// The five facts: the manual states their defaults once, and a comment has only those lines
+    /// that differ, each at most once and in this order.
     #[test]
-    fn every_function_has_its_five_lines() {
+    fn comments_say_what_differs_from_the_default() {
+        const MARKS: [&str; 5] = ["Blocks: ", "Threads: ", "Owns: ", "Returns: ", "Since: "];
+        const DEFAULTS: [&str; 7] = [
+            "Blocks: no.",
+            "Threads: any.",
+            "Owns: nothing.",
+            "Returns: OE_OK.",
+            "Returns: nothing.",
+            "Returns: OE_OK; OE_ERR_ARGUMENT.",
+            "Since: 0.1.0.",
+        ];
         let header = header().unwrap();
-        let (mut comment, mut functions) = (Vec::<String>::new(), 0);
+        assert!(header.contains("Unless noted, a function does not block"));
+        let (mut facts, mut functions, mut told) = (Vec::<usize>::new(), 0, 0);
         for line in header.lines() {
+            let words = line
+                .trim_start_matches("/**")
+                .trim_start_matches(" *")
+                .trim();
+            let words = words.trim_end_matches("*/").trim();
             if line.starts_with("/**") {
-                comment.clear();
+                facts.clear();
+            }
+            assert!(!DEFAULTS.contains(&words), "the manual says so: {line}");
+            if let Some(mark) = MARKS.iter().position(|mark| words.starts_with(mark)) {
+                facts.push(mark);
+                told += 1;
             }
             if line.starts_with("OE_API") {
                 functions += 1;
-                let last = comment.len().saturating_sub(5);
-                let marks = [
-                    "Blocks: ",
-                    "Threads: ",
-                    "Owns: ",
-                    "Returns: ",
-                    "Since: 0.1.0",
-                ];
-                for (mark, words) in marks.iter().zip(&comment[last..]) {
-                    assert!(words.starts_with(&format!(" * {mark}")), "{line}: {words}");
-                }
+                let in_order = facts.windows(2).all(|pair| pair[0] < pair[1]);
+                assert!(in_order, "{line}: {facts:?}");
             }
-            comment.push(line.to_owned());
         }
-        assert!(functions > 40);
+        assert!(functions > 40 && told > functions, "{functions} {told}");
     }
 
     #[test]
