@@ -526,7 +526,7 @@ OE_API oe_status oe_context_wait_due(oe_context *context);
  * Threads: any; not from a signal handler, which sets a flag instead. */
 OE_API oe_status oe_context_cancel(oe_context *context);
 
-/** As oe_options_set_interval_sec(), for this context from now on, the wait in progress included. */
+/** As oe_options_set_interval_sec(), for this context from now on, the running wait included. */
 OE_API oe_status oe_context_set_interval_sec(oe_context *context, uint32_t sec);
 
 /** Writes a context as text, to continue after a restart of the host: at most 8 KiB with its NUL,
@@ -701,7 +701,7 @@ OE_API oe_status oe_monitor_resume(oe_monitor *monitor);
  * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_CLOSED. */
 OE_API oe_status oe_monitor_mute(oe_monitor *monitor, int32_t muted);
 
-/** As oe_options_set_interval_sec(), for this monitor from now on, the wait in progress included.
+/** As oe_options_set_interval_sec(), for this monitor from now on, the running wait included.
  * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_CLOSED. */
 OE_API oe_status oe_monitor_set_interval_sec(oe_monitor *monitor, uint32_t sec);
 

@@ -187,7 +187,7 @@ pub extern "C" fn oe_context_cancel(context: *mut oe_context) -> oe_status {
     })
 }
 
-/// As oe_options_set_interval_sec(), for this context from now on, the wait in progress included.
+/// As oe_options_set_interval_sec(), for this context from now on, the running wait included.
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_context_set_interval_sec(context: *mut oe_context, sec: u32) -> oe_status {
     on(context, |session| session.set_interval_sec(sec))

@@ -197,7 +197,7 @@ pub extern "C" fn oe_monitor_mute(monitor: *mut oe_monitor, muted: i32) -> oe_st
     })
 }
 
-/// As oe_options_set_interval_sec(), for this monitor from now on, the wait in progress included.
+/// As oe_options_set_interval_sec(), for this monitor from now on, the running wait included.
 ///
 /// Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_CLOSED.
 #[unsafe(no_mangle)]
