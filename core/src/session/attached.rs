@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Session;
+use super::state::Standing;
 use crate::platform::digest::Digest;
 use crate::rules::alerts::NewAlerts;
 
@@ -36,7 +37,8 @@ impl Session {
         let lost = state.is_lost(clock);
         Schedule {
             process_in: state.pacing.remaining(now),
-            renew_in: (lost || state.wants_renewal).then(|| state.until_renewal(now)),
+            renew_in: (lost || state.standing >= Standing::WantsRenewal)
+                .then(|| state.until_renewal(now)),
             lost,
         }
     }
@@ -51,7 +53,9 @@ impl Session {
     pub(crate) fn set_held(&self, held: bool) {
         let mut state = self.state.lock();
         state.held = held;
-        state.paused_since_start |= held && state.processing;
+        if held {
+            state.activity.pause();
+        }
     }
 
     /// Alerts that rose, but whose event nobody read, may rise again; of `flagged` the host has read

@@ -18,7 +18,7 @@ use crate::wire::verdict::Verdict;
 
 use super::Session;
 use super::outcome::{Outcome, flags};
-use super::state::State;
+use super::state::{Activity, Standing, State};
 
 /// A process call in flight. Dropped before it is complete, which only a panic does, it counts as one. It is
 /// complete when its session is free again, and not before: a panic on the way leaves nothing busy.
@@ -92,7 +92,7 @@ impl<'a> InFlight<'a> {
         let mut state = self.session.state.lock();
         let moment = Moment::of(&*account.world.clock);
         let now = moment.now();
-        let paused_since_start = state.paused_since_start;
+        let paused_since_start = state.activity.was_paused();
         state.pacing.judged(verdict.interval, verdict.faster);
         let decision = state
             .failover
@@ -113,7 +113,7 @@ impl<'a> InFlight<'a> {
         let late = frame::is_too_old(age, account.config.max_frame_age);
         let repeated = state.last_frame.replace(digest) == Some(digest);
         state.last_quality = verdict.quality;
-        state.wants_renewal = false;
+        state.standing = Standing::Good;
         let fresh = !late && !repeated && !state.held && !paused_since_start;
         // A muted print ends episodes, but begins none.
         let counts = fresh && !(state.muted && (verdict.warning || verdict.pause));
@@ -190,9 +190,7 @@ impl<'a> InFlight<'a> {
 impl State {
     /// The next call may come.
     fn release(&mut self) {
-        self.in_flight = None;
-        self.processing = false;
-        self.paused_since_start = false;
+        self.activity = Activity::Idle;
     }
 
     fn apply(&mut self, decision: &Decision, retry_after: Duration, now: Duration) {
@@ -203,8 +201,12 @@ impl State {
         };
         self.pacing
             .ended(now, decision.next, at_least, random::jitter());
-        self.lost |= decision.lost;
-        self.wants_renewal |= decision.renew;
+        let standing = match decision {
+            Decision { lost: true, .. } => Standing::Lost,
+            Decision { renew: true, .. } => Standing::WantsRenewal,
+            _ => Standing::Good,
+        };
+        self.standing = self.standing.max(standing);
         self.last_status = decision.status;
     }
 }

@@ -30,7 +30,7 @@ use crate::rules::pacing::check_interval;
 
 use in_flight::InFlight;
 use outcome::{Info, Outcome};
-use state::State;
+use state::{Activity, State};
 
 /// One print.
 pub struct Session {
@@ -148,8 +148,7 @@ impl Session {
             return Err(Error::local(Status::NotDue).retry_after(Due::In(wait)));
         }
         let token = CancelToken::new();
-        state.in_flight = Some(token.clone());
-        state.processing = true;
+        state.activity = Activity::processing(&token);
         // A saved text may say any number.
         state.calls = state.calls.saturating_add(1);
         Ok(InFlight::new(
@@ -171,7 +170,7 @@ impl Session {
         if state.is_lost(&*self.account.world.clock) {
             return Err(Error::local(Status::ContextLost).retry_after(Due::Never));
         }
-        if state.in_flight.is_some() {
+        if state.activity.is_busy() {
             return Err(Error::local(Status::Busy).retry_after(self.due_of(state, now)));
         }
         Ok(())
@@ -215,9 +214,9 @@ impl Session {
             if !wait.is_zero() {
                 // Only while it sleeps: no panic leaves the context busy, and what `admit` asks
                 // afterwards is whether anyone else is.
-                state.in_flight = Some(token.clone());
+                state.activity = Activity::Waiting(token.clone());
                 self.changed.wait_for(&mut state, wait);
-                state.in_flight = None;
+                state.activity = Activity::Idle;
             }
             if token.is_cancelled() {
                 return Err(Error::local(Status::Cancelled));
@@ -231,7 +230,7 @@ impl Session {
 
     /// Ends the call or wait in flight; without one it has no effect on the next.
     pub fn cancel(&self) {
-        let token = self.state.lock().in_flight.clone();
+        let token = self.state.lock().activity.token().cloned();
         if let Some(token) = token {
             token.cancel();
             self.wake();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Session;
+use super::state::Activity;
 use crate::account::Purpose;
 use crate::backend::Print;
 use crate::error::{Due, Error, Status};
@@ -41,7 +42,7 @@ impl Session {
             return Err(Error::local(Status::Cancelled));
         }
         self.account.refuse_if_latched()?;
-        if state.in_flight.is_some() {
+        if state.activity.is_busy() {
             return Err(Error::local(Status::Busy).retry_after(self.due_of(&state, now)));
         }
         let wait = state.until_renewal(now);
@@ -49,7 +50,7 @@ impl Session {
             let text = "three renewals within an hour are the most; wait, or make a new context";
             return Err(Error::with_text(Status::NotDue, text).retry_after(Due::In(wait)));
         }
-        state.in_flight = Some(token.clone());
+        state.activity = Activity::Waiting(token.clone());
         Ok(BusyGuard { session: self })
     }
 }
@@ -67,7 +68,7 @@ impl BusyGuard<'_> {
         {
             let mut state = session.state.lock();
             state.renewed(print, &*session.account.world.clock);
-            state.in_flight = None;
+            state.activity = Activity::Idle;
         }
         // Freed above. From here on the session may be another call's.
         std::mem::forget(self);
@@ -76,6 +77,6 @@ impl BusyGuard<'_> {
 
 impl Drop for BusyGuard<'_> {
     fn drop(&mut self) {
-        self.session.state.lock().in_flight = None;
+        self.session.state.lock().activity = Activity::Idle;
     }
 }

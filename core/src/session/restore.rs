@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Session;
 use super::renewal::MAX_RENEWALS;
-use super::state::{CreatedAt, MAX_REJECTED, State};
+use super::state::{CreatedAt, MAX_REJECTED, Standing, State};
 use crate::account::Account;
 use crate::backend::Print;
 use crate::error::{Due, Error, Status};
@@ -37,7 +37,7 @@ impl Session {
         let state = self.state.lock();
         let now = clock.now();
         let mut wait = state.pacing.remaining(now);
-        if state.processing {
+        if state.activity.is_processing() {
             // How the call in flight ends, this text will never know.
             wait = wait.max(state.pacing.floor());
         }
@@ -78,7 +78,7 @@ impl Session {
             warned: edges.warned,
             paused: edges.paused,
             last_warning_age_ms: edges.last_warning.map(back),
-            lost: state.lost,
+            lost: state.standing == Standing::Lost,
             calls: state.calls,
             last_quality: state.last_quality,
             last_status: state.last_status.code(),
@@ -182,7 +182,9 @@ impl Saved {
             .take(MAX_RENEWALS)
             .map(|age| ago(*age))
             .collect();
-        state.lost = self.lost;
+        if self.lost {
+            state.standing = Standing::Lost;
+        }
         state.calls = self.calls;
         state.last_quality = self.last_quality.min(10);
         state.last_status = Status::from_code(self.last_status).ok_or_else(damaged)?;

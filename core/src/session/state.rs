@@ -39,6 +39,76 @@ impl CreatedAt {
     }
 }
 
+/// What occupies a context. One thing at a time:
+///
+/// ```text
+///        begin                  complete, also by a panic
+///   Idle -----> Processing ----------------------------> Idle
+///   Idle -----> Waiting    ----------------------------> Idle
+///     wait_due, renew           due, renewed, cancelled
+/// ```
+#[derive(Clone, Default)]
+pub(super) enum Activity {
+    #[default]
+    Idle,
+    /// A wait for the next call, or a renewal.
+    Waiting(CancelToken),
+    /// A process call.
+    Processing {
+        token: CancelToken,
+        /// The print was paused since: its frame is from before.
+        paused: bool,
+    },
+}
+
+impl Activity {
+    pub(super) fn processing(token: &CancelToken) -> Activity {
+        Activity::Processing {
+            token: token.clone(),
+            paused: false,
+        }
+    }
+
+    /// Cancels it; none while idle.
+    pub(super) fn token(&self) -> Option<&CancelToken> {
+        match self {
+            Activity::Idle => None,
+            Activity::Waiting(token) | Activity::Processing { token, .. } => Some(token),
+        }
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.token().is_some()
+    }
+
+    pub(super) fn is_processing(&self) -> bool {
+        matches!(self, Activity::Processing { .. })
+    }
+
+    /// The print is paused now.
+    pub(super) fn pause(&mut self) {
+        if let Activity::Processing { paused, .. } = self {
+            *paused = true;
+        }
+    }
+
+    /// Whether the print was paused since the call in flight began.
+    pub(super) fn was_paused(&self) -> bool {
+        matches!(self, Activity::Processing { paused: true, .. })
+    }
+}
+
+/// What the service is known to hold of a context. It gets worse with outcomes, and good again with
+/// a verdict or a renewal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    Good,
+    /// A new context should be made; this one stays in use until there is one.
+    WantsRenewal,
+    /// The service no longer has it: nothing more is sent.
+    Lost,
+}
+
 pub(super) struct State {
     pub(super) print: Print,
     pub(super) created_at: CreatedAt,
@@ -48,15 +118,10 @@ pub(super) struct State {
     /// The interval set on this context itself, if any.
     pub(super) host_override: Option<u32>,
     /// The call or wait that occupies this context.
-    pub(super) in_flight: Option<CancelToken>,
-    /// Whether that is a process call.
-    pub(super) processing: bool,
-    /// The service no longer has this context.
-    pub(super) lost: bool,
+    pub(super) activity: Activity,
+    pub(super) standing: Standing,
     /// The handle is gone.
     pub(super) closed: bool,
-    /// A new context should be made; the old one stays in use until there is one.
-    pub(super) wants_renewal: bool,
     /// Renewed by whoever watches it: a failure keeps its own status.
     pub(super) automatic: bool,
     /// Alerts that rose, but that whoever watches has not queued yet.
@@ -65,8 +130,6 @@ pub(super) struct State {
     pub(super) muted: bool,
     /// The print is paused.
     pub(super) held: bool,
-    /// The print was paused while the call in flight was: its frame is from before.
-    pub(super) paused_since_start: bool,
     pub(super) last_frame: Option<Digest>,
     pub(super) rejected_frames: VecDeque<Digest>,
     pub(super) renewals: VecDeque<Duration>,
@@ -85,16 +148,13 @@ impl State {
             failover: FailoverState::default(),
             alerts: AlertState::default(),
             host_override: None,
-            in_flight: None,
-            processing: false,
-            lost: false,
+            activity: Activity::Idle,
+            standing: Standing::Good,
             closed: false,
-            wants_renewal: false,
             automatic: false,
             to_tell: NewAlerts::default(),
             muted: false,
             held: false,
-            paused_since_start: false,
             last_frame: None,
             rejected_frames: VecDeque::new(),
             renewals: VecDeque::new(),
@@ -111,7 +171,7 @@ impl State {
 
     /// Whether the service dropped this context, or did so by its age.
     pub(super) fn is_lost(&self, clock: &dyn Clock) -> bool {
-        self.lost || self.age(clock) > MAX_WAIT
+        self.standing == Standing::Lost || self.age(clock) > MAX_WAIT
     }
 
     /// Whether the service could not decode exactly these bytes before. Reads them only when a
@@ -152,8 +212,7 @@ impl State {
             rejected: self.failover.rejected,
             ..FailoverState::default()
         };
-        self.lost = false;
-        self.wants_renewal = false;
+        self.standing = Standing::Good;
         if self.automatic {
             // How long the old context failed says nothing of the new one, and the print has not
             // been watched for as long.
