@@ -157,7 +157,8 @@ impl Staged<'_> {
         } else {
             MOST[2]
         };
-        let both = [(self.shared(), MOST[0]), (self.archive(), archive)];
+        let shared = MOST[0] + self.target.more();
+        let both = [(self.shared(), shared), (self.archive(), archive)];
         let count = if self.target.has_static() { 2 } else { 1 };
         for (file, most) in both.into_iter().take(count) {
             let len = fs::metadata(&file)

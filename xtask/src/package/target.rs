@@ -184,6 +184,15 @@ impl Target {
         !self.is_windows() && !self.triple.starts_with("mips")
     }
 
+    /// Bytes that its shared library may have more than others: MIPS has the largest code of all,
+    /// and with soft float every number with a fraction is a call.
+    pub fn more(self) -> u64 {
+        match self.name {
+            "mipsel-linux-musl" => 100_000,
+            _ => 0,
+        }
+    }
+
     /// What zig calls it.
     pub fn zig(self) -> &'static str {
         match self.name {
