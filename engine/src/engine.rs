@@ -174,14 +174,21 @@ impl Engine {
     /// The picture cannot be decoded or has more than 50 million pixels; the model gave no number; or
     /// the look was stopped.
     pub fn observe(&self, jpeg: &[u8], ask: &Ask) -> Result<Observation, LookError> {
+        let (square, pixels) = self.square(jpeg, ask)?;
+        self.observe_square(square, pixels, ask)
+    }
+
+    /// The square that the network gets of a JPEG, three bytes a pixel, and what the whole picture is
+    /// known by.
+    ///
+    /// # Errors
+    /// The picture cannot be decoded or has more than 50 million pixels; or it was stopped.
+    pub fn square(&self, jpeg: &[u8], ask: &Ask) -> Result<(Vec<u8>, u64), LookError> {
         if (ask.stop)() {
             return Err(LookError::Stopped);
         }
         let picture = Picture::decode(jpeg)?;
-        let pixels = picture.pixels();
-        let square = picture.square(self.model.head.size)?;
-        drop(picture);
-        self.observe_square(square, pixels, ask)
+        Ok((picture.square(self.model.head.size)?, picture.pixels()))
     }
 
     /// Looks at a picture that is squashed to a square already: [`size`](Engine::size) times as many
