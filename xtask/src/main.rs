@@ -50,6 +50,7 @@ release
 
 long
   bench [--short] [ONE]  what a call costs against libcurl and others; needs valgrind, strace and the peers' libraries
+  bench looks        what a look of the engine takes, against ONNX Runtime; needs valgrind, binutils
   fuzz SECONDS [ONE] each fuzz target (or one) for so long; needs nightly and cargo-fuzz
   asan SECONDS       the C tests and a stress of so long with the address sanitizer; needs nightly
   tsan SECONDS       the same with the thread sanitizer; needs nightly, and fetches Debian's rustc
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         ["bench"] => bench::run(bench::Length::LONG, ""),
         ["bench", "--short"] => bench::run(bench::Length::SHORT, ""),
         ["bench", "--short", only] => bench::run(bench::Length::SHORT, only),
+        ["bench", "looks"] => bench::looks::run(),
         ["bench", only] => bench::run(bench::Length::LONG, only),
         ["notices"] => notices::run(false),
         ["notices", "--check"] => notices::run(true),
