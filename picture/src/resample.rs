@@ -1,0 +1,227 @@
+//! From a plane of samples, row by row, to the small square that the network takes.
+//!
+//! The filter is the one that pictures were made small with for training: cubic (a = -1/2), as wide
+//! as the picture is shrunk. Rows are added up downwards as they come, so that only those are kept
+//! that an unfinished row of the square needs; a finished row is then shrunk across.
+
+use std::collections::VecDeque;
+
+/// Weights come in groups that fit a vector register.
+const LANES: usize = 8;
+
+/// What one sample of the square is made of.
+struct Span {
+    first: usize,
+    weights: Vec<f32>,
+}
+
+impl Span {
+    fn end(&self) -> usize {
+        self.first + self.weights.len()
+    }
+}
+
+/// One component of a picture, on its way to a square.
+pub(crate) struct Resampler {
+    across: Vec<Span>,
+    down: Vec<Span>,
+    /// Rows of the square that are begun, from `finished` on.
+    begun: VecDeque<Vec<f32>>,
+    spare: Vec<Vec<f32>>,
+    finished: usize,
+    row: usize,
+    square: Vec<f32>,
+    wide: usize,
+}
+
+impl Resampler {
+    /// For so many samples across and down, each with how many of them the picture covers (the last
+    /// sample can lie half outside).
+    pub(crate) fn new(
+        (wide, across): (usize, f64),
+        (high, down): (usize, f64),
+        side: usize,
+    ) -> Resampler {
+        let mut across = spans(wide, across, side);
+        for span in &mut across {
+            let whole = span.weights.len().next_multiple_of(LANES);
+            span.weights.resize(whole, 0.0);
+        }
+        // So that no group of weights reaches beyond the row.
+        let padded = across.iter().map(Span::end).max().unwrap_or(0);
+        Resampler {
+            across,
+            down: spans(high, down, side),
+            begun: VecDeque::new(),
+            spare: Vec::new(),
+            finished: 0,
+            row: 0,
+            square: Vec::with_capacity(side * side),
+            wide: padded.max(wide),
+        }
+    }
+
+    /// What it takes, in bytes.
+    pub(crate) fn cost(wide: usize, high: usize, side: usize) -> usize {
+        let scale = |samples: usize| (samples as f64 / side as f64).max(1.0);
+        let taps = |samples: usize| (4.0 * scale(samples)) as usize + LANES + 2;
+        let at_once = 4.0 * scale(high) * side as f64 / high as f64 + 3.0;
+        let rows = (at_once as usize).min(side) * (wide + 2 * LANES);
+        let weights = side * (taps(wide) + taps(high));
+        (rows + weights + side * side) * size_of::<f32>()
+    }
+
+    /// Takes the next row.
+    pub(crate) fn take(&mut self, samples: &[u8]) {
+        for (n, span) in self.down.iter().enumerate().skip(self.finished) {
+            if span.first > self.row {
+                break;
+            }
+            if n - self.finished == self.begun.len() {
+                let mut fresh = self.spare.pop().unwrap_or_default();
+                fresh.clear();
+                fresh.resize(self.wide, 0.0);
+                self.begun.push_back(fresh);
+            }
+            let weight = span.weights.get(self.row - span.first);
+            let sums = &mut self.begun[n - self.finished];
+            add(sums, samples, weight.copied().unwrap_or(0.0));
+        }
+        self.row += 1;
+        while self.finished < self.down.len() && self.down[self.finished].end() <= self.row {
+            let Some(sums) = self.begun.pop_front() else {
+                break;
+            };
+            for span in &self.across {
+                self.square
+                    .push(weighed(&sums[span.first..], &span.weights));
+            }
+            self.spare.push(sums);
+            self.finished += 1;
+        }
+    }
+
+    /// The square, when all rows were taken.
+    pub(crate) fn into_square(self) -> Vec<f32> {
+        self.square
+    }
+}
+
+fn add(sums: &mut [f32], samples: &[u8], weight: f32) {
+    for (sum, sample) in sums.iter_mut().zip(samples) {
+        *sum += f32::from(*sample) * weight;
+    }
+}
+
+fn weighed(samples: &[f32], weights: &[f32]) -> f32 {
+    let mut sums = [0.0; LANES];
+    let groups = samples.as_chunks::<LANES>().0;
+    for (samples, weights) in groups.iter().zip(weights.as_chunks::<LANES>().0) {
+        for n in 0..LANES {
+            sums[n] += samples[n] * weights[n];
+        }
+    }
+    sums.iter().sum()
+}
+
+/// The weights of each of `side` samples over `count` that cover `extent`.
+fn spans(count: usize, extent: f64, side: usize) -> Vec<Span> {
+    let step = extent / side as f64;
+    let stretch = step.max(1.0);
+    let span = |n: usize| {
+        let centre = (n as f64 + 0.5) * step;
+        let first = (centre - 2.0 * stretch + 0.5).max(0.0) as usize;
+        let end = ((centre + 2.0 * stretch + 0.5) as usize).min(count);
+        let first = first.min(count - 1);
+        let weight = |at: usize| cubic((at as f64 + 0.5 - centre) / stretch);
+        let weights: Vec<f64> = (first..end.max(first + 1)).map(weight).collect();
+        let sum: f64 = weights.iter().sum();
+        let sum = if sum == 0.0 { 1.0 } else { sum };
+        Span {
+            first,
+            weights: weights.iter().map(|w| (w / sum) as f32).collect(),
+        }
+    };
+    (0..side).map(span).collect()
+}
+
+/// Keys' cubic with a = -1/2.
+fn cubic(x: f64) -> f64 {
+    let x = x.abs();
+    match x {
+        _ if x < 1.0 => (1.5 * x - 2.5) * x * x + 1.0,
+        _ if x < 2.0 => ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0,
+        _ => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn square(wide: usize, high: usize, side: usize, of: impl Fn(usize, usize) -> u8) -> Vec<f32> {
+        let mut plane = Resampler::new((wide, wide as f64), (high, high as f64), side);
+        let mut most = 0;
+        for y in 0..high {
+            let row: Vec<u8> = (0..wide).map(|x| of(x, y)).collect();
+            plane.take(&row);
+            most = most.max((plane.begun.len() + plane.spare.len()) * plane.wide);
+        }
+        assert_eq!(plane.square.len(), side * side, "{wide}x{high} to {side}");
+        let weights = |spans: &[Span]| spans.iter().map(|s| s.weights.capacity()).sum::<usize>();
+        let all = most + weights(&plane.across) + weights(&plane.down) + side * side;
+        let cost = Resampler::cost(wide, high, side);
+        assert!(
+            all * 4 <= cost,
+            "{wide}x{high} to {side}: {} of {cost}",
+            all * 4
+        );
+        plane.into_square()
+    }
+
+    #[test]
+    fn one_colour_stays_one_colour_at_any_size() {
+        for (wide, high, side) in [
+            (1, 1, 8),
+            (3, 700, 16),
+            (640, 2, 320),
+            (33, 31, 32),
+            (8, 8, 8),
+        ] {
+            for sample in square(wide, high, side, |_, _| 77) {
+                assert!(
+                    (sample - 77.0).abs() < 1e-3,
+                    "{wide}x{high} to {side}: {sample}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_of_the_right_size_stays_as_it_is() {
+        let of = |x: usize, y: usize| (x * 31 + y * 17) as u8;
+        for (n, sample) in square(16, 16, 16, of).iter().enumerate() {
+            assert!((sample - f32::from(of(n % 16, n / 16))).abs() < 1e-3);
+        }
+    }
+
+    /// A slope is the same slope at another size, but for the edges.
+    #[test]
+    fn places_stay_where_they_are() {
+        for (wide, high) in [(64, 48), (10, 12), (100, 333)] {
+            let side = 20;
+            let slope = |x: usize, y: usize, wide: usize, high: usize| {
+                100.0 * ((x as f32 + 0.5) / wide as f32 + (y as f32 + 0.5) / high as f32)
+            };
+            let of = |x: usize, y: usize| slope(x, y, wide, high).round() as u8;
+            let all = square(wide, high, side, of);
+            for y in 4..side - 4 {
+                for x in 4..side - 4 {
+                    let (right, off) = (slope(x, y, side, side), 0.7);
+                    let got = all[y * side + x];
+                    assert!((got - right).abs() <= off, "{wide}x{high}: {got} {right}");
+                }
+            }
+        }
+    }
+}
