@@ -1,7 +1,9 @@
 //! From a plane of samples, row by row, to the small square that the network takes.
 //!
 //! The filter is the one that pictures were made small with for training: cubic (a = -1/2), as wide
-//! as the picture is shrunk. Rows are added up downwards as they come, so that only those are kept
+//! as the picture is shrunk. A component of fewer samples than the picture has pixels is stretched the
+//! way that decoders do it (by twice: three quarters of the nearest sample and one of the next; else
+//! the nearest), and the filter's weights have that in them. Rows are added up downwards as they come, so that only those are kept
 //! that an unfinished row of the square needs; a finished row is then shrunk across.
 
 use std::collections::VecDeque;
@@ -34,15 +36,47 @@ pub(crate) struct Resampler {
     wide: usize,
 }
 
+/// How the samples of a component lie along one side of a picture.
+#[derive(Clone, Copy)]
+pub(crate) struct Along {
+    /// The pixels of that side.
+    pub(crate) pixels: usize,
+    /// The component's samples.
+    pub(crate) samples: usize,
+    /// Its sampling factor, and the largest of all components.
+    pub(crate) factor: (usize, usize),
+}
+
+impl Along {
+    fn doubled(self) -> bool {
+        self.factor.0 * 2 == self.factor.1
+    }
+
+    fn equal(self) -> bool {
+        self.factor.0 == self.factor.1
+    }
+
+    /// The samples that a pixel is made of, in quarters.
+    fn made_of(self, pixel: usize, smoothly: bool) -> [(usize, f64); 2] {
+        let last = self.samples - 1;
+        let (own, most) = self.factor;
+        let nearest = ((2 * pixel + 1) * own / (2 * most)).min(last);
+        if !(smoothly && self.doubled()) {
+            return [(nearest, 4.0), (nearest, 0.0)];
+        }
+        let next = match pixel % 2 {
+            0 => nearest.saturating_sub(1),
+            _ => (nearest + 1).min(last),
+        };
+        [(nearest, 3.0), (next, 1.0)]
+    }
+}
+
 impl Resampler {
-    /// For so many samples across and down, each with how many of them the picture covers (the last
-    /// sample can lie half outside).
-    pub(crate) fn new(
-        (wide, across): (usize, f64),
-        (high, down): (usize, f64),
-        side: usize,
-    ) -> Resampler {
-        let mut across = spans(wide, across, side);
+    /// For a component whose samples lie so across and down.
+    pub(crate) fn new(wide: Along, high: Along, side: usize) -> Resampler {
+        let smoothly = |other: Along| other.equal() || other.doubled();
+        let mut across = spans(wide, smoothly(high), side);
         for span in &mut across {
             let whole = span.weights.len().next_multiple_of(LANES);
             span.weights.resize(whole, 0.0);
@@ -51,22 +85,23 @@ impl Resampler {
         let padded = across.iter().map(Span::end).max().unwrap_or(0);
         Resampler {
             across,
-            down: spans(high, down, side),
+            down: spans(high, smoothly(wide), side),
             begun: VecDeque::new(),
             spare: Vec::new(),
             finished: 0,
             row: 0,
             square: Vec::with_capacity(side * side),
-            wide: padded.max(wide),
+            wide: padded.max(wide.samples),
         }
     }
 
     /// What it takes, in bytes.
-    pub(crate) fn cost(wide: usize, high: usize, side: usize) -> usize {
-        let scale = |samples: usize| (samples as f64 / side as f64).max(1.0);
-        let taps = |samples: usize| (4.0 * scale(samples)) as usize + LANES + 2;
-        let at_once = 4.0 * scale(high) * side as f64 / high as f64 + 3.0;
-        let rows = (at_once as usize).min(side) * (wide + 2 * LANES);
+    pub(crate) fn cost(wide: Along, high: Along, side: usize) -> usize {
+        let step = |along: Along| along.pixels as f64 / side as f64;
+        let taps = |along: Along| (4.0 * step(along).max(1.0)) as usize + LANES + 2;
+        // A sample is stretched over four pixels at most, and those next to them.
+        let reach = 4.0 * step(high).max(1.0) + 10.0;
+        let rows = ((reach / step(high)) as usize + 3).min(side) * (wide.samples + 2 * LANES);
         let weights = side * (taps(wide) + taps(high));
         (rows + weights + side * side) * size_of::<f32>()
     }
@@ -124,22 +159,32 @@ fn weighed(samples: &[f32], weights: &[f32]) -> f32 {
     sums.iter().sum()
 }
 
-/// The weights of each of `side` samples over `count` that cover `extent`.
-fn spans(count: usize, extent: f64, side: usize) -> Vec<Span> {
-    let step = extent / side as f64;
+/// The weights of a component's samples for each of `side` samples of the square.
+fn spans(along: Along, smoothly: bool, side: usize) -> Vec<Span> {
+    let step = along.pixels as f64 / side as f64;
     let stretch = step.max(1.0);
     let span = |n: usize| {
         let centre = (n as f64 + 0.5) * step;
         let first = (centre - 2.0 * stretch + 0.5).max(0.0) as usize;
-        let end = ((centre + 2.0 * stretch + 0.5) as usize).min(count);
-        let first = first.min(count - 1);
+        let first = first.min(along.pixels - 1);
+        let end = ((centre + 2.0 * stretch + 0.5) as usize).clamp(first + 1, along.pixels);
         let weight = |at: usize| cubic((at as f64 + 0.5 - centre) / stretch);
-        let weights: Vec<f64> = (first..end.max(first + 1)).map(weight).collect();
-        let sum: f64 = weights.iter().sum();
+        let sum: f64 = (first..end).map(weight).sum();
         let sum = if sum == 0.0 { 1.0 } else { sum };
+        let reach = |pixel: usize| along.made_of(pixel, smoothly).map(|(sample, _)| sample);
+        let from = reach(first).into_iter().min().unwrap_or(0);
+        let to = reach(end - 1).into_iter().max().unwrap_or(0) + 1;
+        let mut weights = vec![0.0; to - from];
+        for pixel in first..end {
+            for (sample, quarters) in along.made_of(pixel, smoothly) {
+                if let Some(to) = weights.get_mut(sample - from) {
+                    *to += (weight(pixel) / sum * quarters / 4.0) as f32;
+                }
+            }
+        }
         Span {
-            first,
-            weights: weights.iter().map(|w| (w / sum) as f32).collect(),
+            first: from,
+            weights,
         }
     };
     (0..side).map(span).collect()
@@ -160,7 +205,12 @@ mod tests {
     use super::*;
 
     fn square(wide: usize, high: usize, side: usize, of: impl Fn(usize, usize) -> u8) -> Vec<f32> {
-        let mut plane = Resampler::new((wide, wide as f64), (high, high as f64), side);
+        let along = |samples| Along {
+            pixels: samples,
+            samples,
+            factor: (1, 1),
+        };
+        let mut plane = Resampler::new(along(wide), along(high), side);
         let mut most = 0;
         for y in 0..high {
             let row: Vec<u8> = (0..wide).map(|x| of(x, y)).collect();
@@ -170,7 +220,7 @@ mod tests {
         assert_eq!(plane.square.len(), side * side, "{wide}x{high} to {side}");
         let weights = |spans: &[Span]| spans.iter().map(|s| s.weights.capacity()).sum::<usize>();
         let all = most + weights(&plane.across) + weights(&plane.down) + side * side;
-        let cost = Resampler::cost(wide, high, side);
+        let cost = Resampler::cost(along(wide), along(high), side);
         assert!(
             all * 4 <= cost,
             "{wide}x{high} to {side}: {} of {cost}",

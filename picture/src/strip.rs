@@ -4,7 +4,7 @@ use crate::fingerprint::Fingerprint;
 use crate::frame::{Component, Frame};
 use crate::idct::Scales;
 use crate::light::Light;
-use crate::resample::Resampler;
+use crate::resample::{Along, Resampler};
 
 /// One component's samples in a row of MCUs.
 pub(crate) struct Strip {
@@ -66,6 +66,21 @@ impl Strip {
     }
 }
 
+/// How a component's samples lie across and down.
+fn along(frame: &Frame, part: &Component) -> (Along, Along) {
+    let across = Along {
+        pixels: frame.width,
+        samples: part.wide,
+        factor: (part.h, frame.most_h),
+    };
+    let down = Along {
+        pixels: frame.height,
+        samples: part.high,
+        factor: (part.v, frame.most_v),
+    };
+    (across, down)
+}
+
 /// Takes the rows of all components as they come: shrinks them, and notes what is to be known.
 pub(crate) struct Rows {
     pub(crate) planes: Vec<Resampler>,
@@ -77,9 +92,8 @@ impl Rows {
     /// For the rows of a frame, to be a square of this side.
     pub(crate) fn new(frame: &Frame, side: usize) -> Rows {
         let plane = |part: &Component| {
-            let across = (frame.width * part.h) as f64 / frame.most_h as f64;
-            let down = (frame.height * part.v) as f64 / frame.most_v as f64;
-            Resampler::new((part.wide, across), (part.high, down), side)
+            let (wide, high) = along(frame, part);
+            Resampler::new(wide, high, side)
         };
         Rows {
             planes: frame.components.iter().map(plane).collect(),
@@ -90,7 +104,10 @@ impl Rows {
 
     /// What [`Rows::new`] and a strip take, in bytes.
     pub(crate) fn cost(frame: &Frame, side: usize) -> usize {
-        let plane = |part: &Component| Resampler::cost(part.wide, part.high, side);
+        let plane = |part: &Component| {
+            let (wide, high) = along(frame, part);
+            Resampler::cost(wide, high, side)
+        };
         frame.strip_bytes() + frame.components.iter().map(plane).sum::<usize>()
     }
 
