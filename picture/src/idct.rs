@@ -1,44 +1,16 @@
 //! From a block's coefficients to its samples: the inverse cosine transform, by Arai, Agui and
 //! Nakajima, in 32-bit floats.
 //!
-//! Written over rows of eight so that compilers use vector instructions, which every processor with
-//! floats has, and 32-bit products of whole numbers not.
+//! Written as loops over eight columns, so that compilers use vector instructions: every processor
+//! that has floats has some for them, and not all have them for 32-bit products of whole numbers.
 
-use std::array::from_fn;
-use std::ops::{Add, Mul, Sub};
+use crate::picture::byte;
 
-#[derive(Clone, Copy)]
-struct Row([f32; 8]);
-
-impl Add for Row {
-    type Output = Row;
-    #[inline(always)]
-    fn add(self, other: Row) -> Row {
-        Row(from_fn(|n| self.0[n] + other.0[n]))
-    }
-}
-
-impl Sub for Row {
-    type Output = Row;
-    #[inline(always)]
-    fn sub(self, other: Row) -> Row {
-        Row(from_fn(|n| self.0[n] - other.0[n]))
-    }
-}
-
-impl Mul<f32> for Row {
-    type Output = Row;
-    #[inline(always)]
-    fn mul(self, by: f32) -> Row {
-        Row(from_fn(|n| self.0[n] * by))
-    }
-}
-
-/// The place of each coefficient, counted along the zigzag, in the block.
+/// The place of each coefficient, counted along the zigzag, in a block, which lies column by column.
 pub(crate) const ZIGZAG: [u8; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
-    13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
-    52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+    0, 8, 1, 2, 9, 16, 24, 17, 10, 3, 4, 11, 18, 25, 32, 40, 33, 26, 19, 12, 5, 6, 13, 20, 27, 34,
+    41, 48, 56, 49, 42, 35, 28, 21, 14, 7, 15, 22, 29, 36, 43, 50, 57, 58, 51, 44, 37, 30, 23, 31,
+    38, 45, 52, 59, 60, 53, 46, 39, 47, 54, 61, 62, 55, 63,
 ];
 
 /// What each coefficient is multiplied with: the quantisation and the transform's own factors.
@@ -62,76 +34,64 @@ impl Scales {
         Scales(scales)
     }
 
-    /// The samples of a block, whose coefficients lie row by row.
-    #[inline]
+    /// The samples of a block, row by row.
     pub(crate) fn samples(&self, block: &[i16; 64]) -> [u8; 64] {
-        let rows: [Row; 8] = from_fn(|row| {
-            Row(from_fn(|n| {
-                f32::from(block[row * 8 + n]) * self.0[row * 8 + n]
-            }))
-        });
-        let across = turned(one_way(rows));
-        let rows = turned(one_way(across));
-        let mut samples = [0; 64];
-        for (to, row) in samples.as_chunks_mut::<8>().0.iter_mut().zip(rows) {
-            *to = row.0.map(sample);
+        let mut values = [0.0; 64];
+        for n in 0..64 {
+            values[n] = f32::from(block[n]) * self.0[n];
         }
-        samples
+        along(&mut values);
+        let mut rows = [0.0; 64];
+        for y in 0..8 {
+            for x in 0..8 {
+                rows[y * 8 + x] = values[x * 8 + y];
+            }
+        }
+        along(&mut rows);
+        rows.map(|value| byte(value + 128.0))
     }
 
     /// The one value of a block that has no coefficient but the first.
     #[inline]
     pub(crate) fn flat(&self, first: i16) -> u8 {
-        sample(f32::from(first) * self.0[0])
+        byte(f32::from(first) * self.0[0] + 128.0)
     }
 }
 
-/// Rounded to the nearest, in bounds: a number this large has no places after the point.
+/// The transform down each of eight columns.
 #[inline(always)]
-fn sample(value: f32) -> u8 {
-    let value = value + 128.0;
-    let value = if value > 0.0 { value } else { 0.0 };
-    let value = if value < 255.0 { value } else { 255.0 };
-    (value + 12_582_912.0).to_bits() as u8
-}
+fn along(v: &mut [f32; 64]) {
+    for n in 0..8 {
+        let r = |row: usize| v[row * 8 + n];
+        let (even_sum, even_gap) = (r(0) + r(4), r(0) - r(4));
+        let outer = r(2) + r(6);
+        let inner = (r(2) - r(6)) * std::f32::consts::SQRT_2 - outer;
+        let (e0, e3) = (even_sum + outer, even_sum - outer);
+        let (e1, e2) = (even_gap + inner, even_gap - inner);
 
-#[inline(always)]
-fn turned(rows: [Row; 8]) -> [Row; 8] {
-    from_fn(|row| Row(from_fn(|n| rows[n].0[row])))
-}
-
-/// The transform down the eight columns.
-#[inline(always)]
-fn one_way(r: [Row; 8]) -> [Row; 8] {
-    let (even_sum, even_gap) = (r[0] + r[4], r[0] - r[4]);
-    let outer = r[2] + r[6];
-    let inner = (r[2] - r[6]) * std::f32::consts::SQRT_2 - outer;
-    let (e0, e3) = (even_sum + outer, even_sum - outer);
-    let (e1, e2) = (even_gap + inner, even_gap - inner);
-
-    let (z13, z10) = (r[5] + r[3], r[5] - r[3]);
-    let (z11, z12) = (r[1] + r[7], r[1] - r[7]);
-    let o7 = z11 + z13;
-    let twice = (z11 - z13) * std::f32::consts::SQRT_2;
-    let z5 = (z10 + z12) * 1.847_759_1;
-    let o6 = z5 - z10 * 2.613_126 - o7;
-    let o5 = twice - o6;
-    let o4 = z5 - z12 * 1.082_392_2 - o5;
-    [
-        e0 + o7,
-        e1 + o6,
-        e2 + o5,
-        e3 + o4,
-        e3 - o4,
-        e2 - o5,
-        e1 - o6,
-        e0 - o7,
-    ]
+        let (z13, z10) = (r(5) + r(3), r(5) - r(3));
+        let (z11, z12) = (r(1) + r(7), r(1) - r(7));
+        let o7 = z11 + z13;
+        let twice = (z11 - z13) * std::f32::consts::SQRT_2;
+        let z5 = (z10 + z12) * 1.847_759_1;
+        let o6 = z5 - z10 * 2.613_126 - o7;
+        let o5 = twice - o6;
+        let o4 = z5 - z12 * 1.082_392_2 - o5;
+        v[n] = e0 + o7;
+        v[8 + n] = e1 + o6;
+        v[16 + n] = e2 + o5;
+        v[24 + n] = e3 + o4;
+        v[32 + n] = e3 - o4;
+        v[40 + n] = e2 - o5;
+        v[48 + n] = e1 - o6;
+        v[56 + n] = e0 - o7;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::array::from_fn;
 
     /// The transform as the standard writes it.
     fn plainly(block: &[i16; 64], steps: &[u16; 64]) -> [f64; 64] {
@@ -149,7 +109,7 @@ mod tests {
             let mut sum = 0.0;
             for v in 0..8 {
                 for u in 0..8 {
-                    sum += c(u) * c(v) * natural[v * 8 + u] * wave(x, u) * wave(y, v);
+                    sum += c(u) * c(v) * natural[u * 8 + v] * wave(x, u) * wave(y, v);
                 }
             }
             (sum / 4.0 + 128.0).clamp(0.0, 255.0)

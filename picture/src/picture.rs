@@ -119,31 +119,44 @@ impl Colours {
 
 /// From planes to pixels of three bytes.
 fn coloured(planes: &[Vec<f32>], colours: Colours) -> Vec<u8> {
-    let Some((first, others)) = planes.split_first() else {
-        return Vec::new();
-    };
-    let of = |plane: usize, n: usize| others.get(plane).and_then(|p| p.get(n)).copied();
-    let mut pixels = Vec::with_capacity(first.len() * 3);
-    for (n, a) in first.iter().enumerate() {
-        let (b, c) = (of(0, n).unwrap_or(128.0), of(1, n).unwrap_or(128.0));
-        let ink = of(2, n).unwrap_or(255.0).clamp(0.0, 255.0) / 255.0;
-        let rgb = match colours {
-            Colours::Grey => [*a; 3],
-            Colours::Rgb => [*a, b, c],
-            Colours::YCbCr => rgb(*a, b, c),
-            Colours::Cmyk => [*a, b, c].map(|light| light * ink),
-            Colours::Ycck => rgb(*a, b, c).map(|light| light.clamp(0.0, 255.0) * ink),
-        };
-        pixels.extend(rgb.map(|light| (light + 0.5) as u8));
+    let (grey, none) = (Vec::new(), Vec::new());
+    let plane = |n: usize| planes.get(n).unwrap_or(&none);
+    let (first, inks) = (planes.first().unwrap_or(&grey), plane(3));
+    let mut pixels = vec![0; first.len() * 3];
+    let (to, _) = pixels.as_chunks_mut::<3>();
+    match colours {
+        Colours::Grey => {
+            for (pixel, light) in to.iter_mut().zip(first) {
+                *pixel = [byte(*light); 3];
+            }
+        }
+        Colours::Rgb | Colours::Cmyk => {
+            let all = first.iter().zip(plane(1)).zip(plane(2));
+            for (pixel, ((r, g), b)) in to.iter_mut().zip(all) {
+                *pixel = [*r, *g, *b].map(byte);
+            }
+        }
+        Colours::YCbCr | Colours::Ycck => {
+            let all = first.iter().zip(plane(1)).zip(plane(2));
+            for (pixel, ((y, cb), cr)) in to.iter_mut().zip(all) {
+                let (cb, cr) = (cb - 128.0, cr - 128.0);
+                let green = y - 0.344_136 * cb - 0.714_136 * cr;
+                *pixel = [y + 1.402 * cr, green, y + 1.772 * cb].map(byte);
+            }
+        }
+    }
+    for (pixel, ink) in to.iter_mut().zip(inks) {
+        let ink = u32::from(byte(*ink));
+        *pixel = pixel.map(|light| (u32::from(light) * ink / 255) as u8);
     }
     pixels
 }
 
-fn rgb(y: f32, cb: f32, cr: f32) -> [f32; 3] {
-    let (cb, cr) = (cb - 128.0, cr - 128.0);
-    [
-        y + 1.402 * cr,
-        y - 0.344_136 * cb - 0.714_136 * cr,
-        y + 1.772 * cb,
-    ]
+/// Rounded to the nearest, in bounds.
+#[inline(always)]
+pub(crate) fn byte(value: f32) -> u8 {
+    let value = if value > 0.0 { value } else { 0.0 };
+    let value = if value < 255.0 { value } else { 255.0 };
+    // A number this large has no places after the point.
+    (value + 12_582_912.0).to_bits() as u8
 }

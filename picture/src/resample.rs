@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 
 /// Weights come in groups that fit a vector register.
-const LANES: usize = 8;
+const LANES: usize = 4;
 
 /// What one sample of the square is made of.
 struct Span {
@@ -33,7 +33,8 @@ pub(crate) struct Resampler {
     finished: usize,
     row: usize,
     square: Vec<f32>,
-    wide: usize,
+    /// The row that was taken last, as numbers.
+    floats: Vec<f32>,
 }
 
 /// How the samples of a component lie along one side of a picture.
@@ -91,7 +92,7 @@ impl Resampler {
             finished: 0,
             row: 0,
             square: Vec::with_capacity(side * side),
-            wide: padded.max(wide.samples),
+            floats: vec![0.0; padded.max(wide.samples).next_multiple_of(LANES)],
         }
     }
 
@@ -101,13 +102,23 @@ impl Resampler {
         let taps = |along: Along| (4.0 * step(along).max(1.0)) as usize + LANES + 2;
         // A sample is stretched over four pixels at most, and those next to them.
         let reach = 4.0 * step(high).max(1.0) + 10.0;
-        let rows = ((reach / step(high)) as usize + 3).min(side) * (wide.samples + 2 * LANES);
+        let rows = ((reach / step(high)) as usize + 4).min(side) * (wide.samples + 3 * LANES);
         let weights = side * (taps(wide) + taps(high));
         (rows + weights + side * side) * size_of::<f32>()
     }
 
     /// Takes the next row.
     pub(crate) fn take(&mut self, samples: &[u8]) {
+        let (groups, last) = samples.as_chunks::<LANES>();
+        let (floats, _) = self.floats.as_chunks_mut::<LANES>();
+        for (floats, samples) in floats.iter_mut().zip(groups) {
+            *floats = samples.map(f32::from);
+        }
+        if let Some(floats) = floats.get_mut(groups.len()) {
+            for (float, sample) in floats.iter_mut().zip(last) {
+                *float = f32::from(*sample);
+            }
+        }
         for (n, span) in self.down.iter().enumerate().skip(self.finished) {
             if span.first > self.row {
                 break;
@@ -115,12 +126,12 @@ impl Resampler {
             if n - self.finished == self.begun.len() {
                 let mut fresh = self.spare.pop().unwrap_or_default();
                 fresh.clear();
-                fresh.resize(self.wide, 0.0);
+                fresh.resize(self.floats.len(), 0.0);
                 self.begun.push_back(fresh);
             }
             let weight = span.weights.get(self.row - span.first);
             let sums = &mut self.begun[n - self.finished];
-            add(sums, samples, weight.copied().unwrap_or(0.0));
+            add(sums, &self.floats, weight.copied().unwrap_or(0.0));
         }
         self.row += 1;
         while self.finished < self.down.len() && self.down[self.finished].end() <= self.row {
@@ -142,12 +153,16 @@ impl Resampler {
     }
 }
 
-fn add(sums: &mut [f32], samples: &[u8], weight: f32) {
+/// A function of its own, and one plain loop: compilers then know that the two do not overlap, and
+/// use vectors.
+#[inline(never)]
+fn add(sums: &mut [f32], samples: &[f32], weight: f32) {
     for (sum, sample) in sums.iter_mut().zip(samples) {
-        *sum += f32::from(*sample) * weight;
+        *sum += sample * weight;
     }
 }
 
+#[inline(never)]
 fn weighed(samples: &[f32], weights: &[f32]) -> f32 {
     let mut sums = [0.0; LANES];
     let groups = samples.as_chunks::<LANES>().0;
@@ -215,7 +230,7 @@ mod tests {
         for y in 0..high {
             let row: Vec<u8> = (0..wide).map(|x| of(x, y)).collect();
             plane.take(&row);
-            most = most.max((plane.begun.len() + plane.spare.len()) * plane.wide);
+            most = most.max((plane.begun.len() + plane.spare.len() + 1) * plane.floats.len());
         }
         assert_eq!(plane.square.len(), side * side, "{wide}x{high} to {side}");
         let weights = |spans: &[Span]| spans.iter().map(|s| s.weights.capacity()).sum::<usize>();
