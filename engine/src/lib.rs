@@ -6,12 +6,13 @@
 
 #![forbid(unsafe_code)]
 
+mod blind;
 mod engine;
 mod filter;
 mod model;
-mod picture;
 
+pub use blind::Blind;
 pub use engine::{Engine, Look};
 pub use filter::{Levels, Opinion, Watch};
 pub use model::{BUILT_IN, ModelError};
-pub use picture::PictureError;
+pub use oe_picture::{Budget, PictureError};

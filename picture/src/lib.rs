@@ -17,7 +17,6 @@ mod frame;
 mod header;
 mod huffman;
 mod idct;
-mod light;
 mod picture;
 mod progressive;
 mod resample;
@@ -27,7 +26,6 @@ mod strip;
 
 pub use budget::{Budget, DEFAULT_BUDGET};
 pub use error::PictureError;
-pub use light::Light;
 pub use picture::Picture;
 
 /// More pixels than any camera at a printer has.

@@ -5,7 +5,6 @@ use crate::error::{PictureError, wrong};
 use crate::exif;
 use crate::frame::Frame;
 use crate::header::{Header, Next};
-use crate::light::Light;
 use crate::strip::Rows;
 use crate::{progressive, sequential};
 
@@ -26,8 +25,6 @@ pub struct Picture {
     pub square: Vec<u8>,
     /// What its pixels are known by: equal for equal pixels, and almost never for others.
     pub pixels: u64,
-    /// What its brightness says.
-    pub light: Light,
 }
 
 impl Picture {
@@ -75,7 +72,6 @@ impl Picture {
                 Some(orientation) => exif::upright(&square, side, orientation),
             },
             pixels: rows.fingerprint.number(),
-            light: rows.light,
         })
     }
 }

@@ -3,7 +3,6 @@
 use crate::fingerprint::Fingerprint;
 use crate::frame::{Component, Frame};
 use crate::idct::Scales;
-use crate::light::Light;
 use crate::resample::{Along, Resampler};
 
 /// One component's samples in a row of MCUs.
@@ -85,7 +84,6 @@ fn along(frame: &Frame, part: &Component) -> (Along, Along) {
 pub(crate) struct Rows {
     pub(crate) planes: Vec<Resampler>,
     pub(crate) fingerprint: Fingerprint,
-    pub(crate) light: Light,
 }
 
 impl Rows {
@@ -98,7 +96,6 @@ impl Rows {
         Rows {
             planes: frame.components.iter().map(plane).collect(),
             fingerprint: Fingerprint::new(frame.width, frame.height),
-            light: Light::default(),
         }
     }
 
@@ -118,9 +115,6 @@ impl Rows {
             for line in 0..(part.v * 8).min(part.high.saturating_sub(first)) {
                 let samples = strips[index].row(line, part.wide);
                 self.fingerprint.take(samples);
-                if index == 0 {
-                    self.light.take(samples);
-                }
                 self.planes[index].take(samples);
             }
         }
