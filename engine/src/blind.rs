@@ -1,11 +1,15 @@
 //! Whether there is anything to see in a picture, decided from its pixels alone: what a network says
 //! of a black room is about its own training.
 //!
-//! What counts is structure: how far the parts of a picture differ from one another, beyond what a
-//! slope of light and the noise between neighbours explain. docs/MODEL_CARD.md has the measurements
-//! that the limits come from.
+//! What counts is structure: how far each part of a picture differs from those around it, beyond what
+//! the noise within it explains. Light that falls off towards the corners, or a sensor that glows at
+//! an edge, is none. docs/JPEG.md has the measurements that the limits come from.
 
 use std::fmt;
+
+use oe_picture::{Budget, Picture, PictureError};
+
+use crate::place::Region;
 
 /// Why there is nothing to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,41 +38,59 @@ impl fmt::Display for Blind {
     }
 }
 
-/// A tenth of the cells must differ by more than this (of 255) from a slope of light,
-const LEAST_CONTRAST: f32 = 3.0;
-/// and all of them by so many times what noise alone would make of them.
-const LEAST_TO_NOISE: f32 = 4.0;
+/// A tenth of the cells must differ by this (of 255) from the mean of those around them,
+const LEAST_CONTRAST: f32 = 1.2;
+/// and by so many times what noise alone would make of them.
+const LEAST_TO_NOISE: f32 = 1.8;
+/// Of noise, a tenth lies further away than so many standard deviations; and a cell less the mean of
+/// four has so many times the deviation of a cell.
+const TENTH_OF_NOISE: f32 = 1.645 * 1.118;
 /// A picture without structure is called dark when its brightest tenth is below this,
 const DARK: f32 = 24.0;
 /// and otherwise of one colour when its noise is below this.
-const QUIET: f32 = 0.4;
+const QUIET: f32 = 0.1;
 
 /// Small squares across a picture, at least; each cell has four across and four down.
 const SMALL: usize = 80;
+
+/// The side of the square for [`blindness`].
+const SIDE: usize = 320;
+
+/// Whether there is nothing to see in a JPEG outside of `ignore`: what a look finds before it asks a
+/// network, and without a model.
+///
+/// # Errors
+/// It cannot be decoded.
+pub fn blindness(
+    jpeg: &[u8],
+    ignore: &[Region],
+    budget: &Budget,
+) -> Result<Option<Blind>, PictureError> {
+    let picture = Picture::decode(jpeg, SIDE, budget, &|| false)?;
+    let ignored = |x, y| ignore.iter().any(|region| region.has(x, y, SIDE));
+    Ok(look(&picture.square, SIDE, &ignored))
+}
 
 /// Whether there is nothing to see in a square picture with a side of `size`, of three bytes a pixel.
 /// `ignored` names pixels that do not count, by column and row.
 pub fn look(rgb: &[u8], size: usize, ignored: &dyn Fn(usize, usize) -> bool) -> Option<Blind> {
     let step = (size / SMALL).max(1);
     let small = Grid::averages(rgb, size, step, ignored);
-    let cells = small.halved().halved();
+    let halves = small.halved();
+    let cells = halves.halved();
     let mut values: Vec<f32> = cells.values.iter().copied().flatten().collect();
     if values.is_empty() {
         return Some(Blind::Ignored);
     }
     values.sort_by(f32::total_cmp);
     let bright = at(&values, 0.9);
-    let mut rest = cells.without_slope();
-    let deviation = (rest.iter().map(|r| r * r).sum::<f32>() / rest.len() as f32).sqrt();
-    for value in &mut rest {
-        *value = value.abs();
-    }
-    rest.sort_by(f32::total_cmp);
-    let noise = small.noise();
-    // A cell is the mean of sixteen; the rest is what rounding to whole numbers makes.
-    let expected = noise / 4.0 + 0.05;
-    let contrast = at(&rest, 0.9);
-    if contrast >= LEAST_CONTRAST && deviation >= LEAST_TO_NOISE * expected {
+    let contrast = at(&cells.contrasts(), 0.9);
+    // A cell is the mean of sixteen small squares, or of four twice as large: where a JPEG has few
+    // bits, its blocks are flat, and all noise is between them.
+    let noise = (small.noise() / 4.0).max(halves.noise() / 2.0);
+    // What is added is what rounding to whole numbers makes.
+    let expected = noise * TENTH_OF_NOISE + 0.05;
+    if contrast >= LEAST_CONTRAST && contrast >= LEAST_TO_NOISE * expected {
         return has_no_signal(rgb, size, ignored).then_some(Blind::NoSignal);
     }
     Some(match (bright < DARK, noise < QUIET) {
@@ -144,56 +166,26 @@ impl Grid {
         at(&crosswise, 0.5) / 0.6745 / 2.0
     }
 
-    /// What is left of each place without the quadratic surface that fits best: light that falls off
-    /// towards the corners, a sensor that glows at an edge.
-    fn without_slope(&self) -> Vec<f32> {
-        let places: Vec<([f64; 6], f64)> = (0..self.values.len())
+    /// By how much each place differs from the mean of those beside it, sorted.
+    fn contrasts(&self) -> Vec<f32> {
+        let beside = |x: usize, y: usize| {
+            let left = x.checked_sub(1).and_then(|x| self.get(x, y));
+            let right = (x + 1 < self.side).then(|| self.get(x + 1, y)).flatten();
+            let above = y.checked_sub(1).and_then(|y| self.get(x, y));
+            [left, right, above, self.get(x, y + 1)]
+        };
+        let mut contrasts: Vec<f32> = (0..self.values.len())
             .filter_map(|n| {
-                let value = f64::from(self.values[n]?);
-                let middle = (self.side as f64 - 1.0) / 2.0;
-                let x = ((n % self.side) as f64 - middle) / (middle + 0.5);
-                let y = ((n / self.side) as f64 - middle) / (middle + 0.5);
-                Some(([1.0, x, y, x * x, x * y, y * y], value))
+                let beside = beside(n % self.side, n / self.side);
+                let count = beside.iter().flatten().count();
+                let mean = beside.iter().flatten().sum::<f32>() / count as f32;
+                // At the edges a slope would look like a difference.
+                (count == 4).then_some((self.values[n]? - mean).abs())
             })
             .collect();
-        let fit = fit(&places);
-        let rest = |(terms, value): &([f64; 6], f64)| {
-            let surface: f64 = terms.iter().zip(fit).map(|(term, by)| term * by).sum();
-            (value - surface) as f32
-        };
-        places.iter().map(rest).collect()
+        contrasts.sort_by(f32::total_cmp);
+        contrasts
     }
-}
-
-/// What each term is to be multiplied with so that the squares of what is left are least.
-fn fit(places: &[([f64; 6], f64)]) -> [f64; 6] {
-    let mut rows = [[0.0; 7]; 6];
-    for (terms, value) in places {
-        for (row, term) in rows.iter_mut().zip(terms) {
-            for (sum, other) in row.iter_mut().zip(terms.iter().chain([value])) {
-                *sum += term * other;
-            }
-        }
-    }
-    for (n, row) in rows.iter_mut().enumerate() {
-        // Where so much is ignored that a term cannot be told, it is left at nothing.
-        row[n] += 1e-6;
-    }
-    for n in 0..6 {
-        let pivot = rows[n];
-        for row in rows.iter_mut().skip(n + 1) {
-            let by = row[n] / pivot[n];
-            for (value, above) in row.iter_mut().zip(pivot) {
-                *value -= by * above;
-            }
-        }
-    }
-    let mut fit = [0.0; 6];
-    for n in (0..6).rev() {
-        let known: f64 = (n + 1..6).map(|k| rows[n][k] * fit[k]).sum();
-        fit[n] = (rows[n][6] - known) / rows[n][n];
-    }
-    fit
 }
 
 /// The brightness of a pixel, times 256.

@@ -21,7 +21,7 @@ mod model;
 mod network;
 mod place;
 
-pub use blind::Blind;
+pub use blind::{Blind, blindness};
 pub use engine::{Ask, Engine, Look, LookError, Observation};
 pub use filter::{Levels, Opinion, Watch};
 pub use model::{BUILT_IN, ModelError};
