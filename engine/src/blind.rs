@@ -42,6 +42,10 @@ impl fmt::Display for Blind {
 const LEAST_CONTRAST: f32 = 1.2;
 /// and by so many times what noise alone would make of them.
 const LEAST_TO_NOISE: f32 = 1.8;
+/// No sensor's noise in the dark makes cells differ by this; what does may be finer in itself,
+const STRONG_CONTRAST: f32 = 6.0;
+/// down to what noise of any strength makes.
+const STRONG_TO_NOISE: f32 = 1.25;
 /// Of noise, a tenth lies further away than so many standard deviations; and a cell less the mean of
 /// four has so many times the deviation of a cell.
 const TENTH_OF_NOISE: f32 = 1.645 * 1.118;
@@ -90,7 +94,11 @@ pub fn look(rgb: &[u8], size: usize, ignored: &dyn Fn(usize, usize) -> bool) -> 
     let noise = (small.noise() / 4.0).max(halves.noise() / 2.0);
     // What is added is what rounding to whole numbers makes.
     let expected = noise * TENTH_OF_NOISE + 0.05;
-    if contrast >= LEAST_CONTRAST && contrast >= LEAST_TO_NOISE * expected {
+    let times = match contrast >= STRONG_CONTRAST {
+        true => STRONG_TO_NOISE,
+        false => LEAST_TO_NOISE,
+    };
+    if contrast >= LEAST_CONTRAST && contrast >= times * expected {
         return has_no_signal(rgb, size, ignored).then_some(Blind::NoSignal);
     }
     Some(match (bright < DARK, noise < QUIET) {
