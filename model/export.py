@@ -20,6 +20,8 @@ EPSILON = 1e-3
 ALIGNMENT = 64
 LARGEST = 3_700_000
 """Bytes of a file."""
+LONGEST_HEAD = 16 * 1024
+"""Bytes of its head, for the engine."""
 
 
 class Refused(Exception):
@@ -113,6 +115,8 @@ def encode(arrays, name, size, scale, offset, map_offset, usual):
     head = {"name": name, "size": size, "architecture": ARCHITECTURE, "calibration": {"scale": scale, "offset": offset, "map_offset": map_offset},
             "usual": usual, "crc32": f"{zlib.crc32(weights):08x}"}
     text = json.dumps(head, sort_keys=True).encode()
+    if len(text) > LONGEST_HEAD:
+        raise Refused("the head is too long: what is the name?")
     start = b"OEMODEL2" + struct.pack("<I", len(text)) + text
     file = start + bytes(-len(start) % ALIGNMENT) + weights
     if len(file) > LARGEST:
@@ -125,6 +129,39 @@ def write(path, arrays, **head):
     file = encode(arrays, **head)
     pathlib.Path(path).write_bytes(file)
     return len(file)
+
+
+def weights_of(file):
+    """The head of a file, and its weights."""
+    if file[:8] != b"OEMODEL2":
+        raise Refused("no model of version 2")
+    end = 12 + struct.unpack("<I", file[8:12])[0]
+    head, weights = json.loads(file[12:end]), file[end + -end % ALIGNMENT:]
+    if f"{zlib.crc32(weights):08x}" != head["crc32"]:
+        raise Refused("the checksum is another")
+    return head, weights
+
+
+def decode(file):
+    """The head; each convolution's weights (out, in, height, width) and bias as the engine has them; the weights of the map and of the mean,
+    and their biases."""
+    (head, weights), at = weights_of(file), 0
+
+    def take(kind, count):
+        nonlocal at
+        array = numpy.frombuffer(weights, kind, count, at)
+        at += array.nbytes
+        return array
+
+    trunk = []
+    for _, _, (outputs, inputs, high, wide) in convolutions():
+        scale, bias = take("<f4", outputs), take("<f4", outputs)
+        stored = take("i1", outputs * inputs * high * wide).reshape(high, wide, inputs, outputs).transpose(3, 2, 0, 1)
+        trunk.append((stored.astype(numpy.float32) * scale[:, None, None, None], bias))
+    ends = take("<f4", FEATURES), take("<f4", FEATURES), take("<f4", 2)
+    if at != len(weights):
+        raise Refused("it is longer than its architecture")
+    return head, trunk, ends
 
 
 def read_state(path):

@@ -3,11 +3,8 @@
 With --scores FOLDER it writes what ONNX Runtime says of the pictures of the engine's tests (engine/tests/scores.csv). Needs onnx, numpy,
 and for the scores onnxruntime."""
 import argparse
-import json
 import math
 import pathlib
-import struct
-import zlib
 
 import numpy
 import onnx
@@ -16,34 +13,9 @@ from onnx import helper, numpy_helper
 import export
 
 
-def read(file):
-    """The head, and each convolution's weights (out, in, height, width) and bias, then the head's arrays."""
-    assert file[:8] == b"OEMODEL2", "not a model of version 2"
-    length = struct.unpack("<I", file[8:12])[0]
-    head, at = json.loads(file[12:12 + length]), 12 + length
-    weights = file[at + -at % export.ALIGNMENT:]
-    assert f"{zlib.crc32(weights):08x}" == head["crc32"], "the checksum is another"
-    at = 0
-
-    def take(kind, count):
-        nonlocal at
-        array = numpy.frombuffer(weights, kind, count, at)
-        at += array.nbytes
-        return array
-
-    convolutions = []
-    for _, _, (outputs, inputs, high, wide) in export.convolutions():
-        scale, bias = take("<f4", outputs), take("<f4", outputs)
-        stored = take("i1", outputs * inputs * high * wide).reshape(high, wide, inputs, outputs).transpose(3, 2, 0, 1)
-        convolutions.append((stored.astype(numpy.float32) * scale[:, None, None, None], bias))
-    maps, means, ends = take("<f4", export.FEATURES), take("<f4", export.FEATURES), take("<f4", 2)
-    assert at == len(weights)
-    return head, convolutions, (maps, means, ends)
-
-
 def graph(file, size=None):
     """One input (1, 3, size, size), RGB as (x - 127) / 128; the answer and the map, as logits."""
-    head, convolutions, (maps, means, ends) = read(file)
+    head, convolutions, (maps, means, ends) = export.decode(file)
     size = size or head["size"]
     nodes, initial, left = [], [], list(convolutions)
 
