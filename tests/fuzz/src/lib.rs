@@ -22,6 +22,7 @@ use oe_core::rules::trust::Trust;
 use oe_core::wire::api_error::{ApiError, retry_after};
 use oe_core::wire::{create_context, verdict};
 use oe_engine::{Ask, BUILT_IN, Engine};
+use oe_picture::{Budget, Picture, PictureError};
 
 pub use calls::{calls, uploads_of};
 pub use log::log;
@@ -42,6 +43,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("peers", peers),
     ("log", log),
     ("model", model),
+    ("jpeg", jpeg),
 ];
 
 /// The body of an answer with a verdict.
@@ -221,4 +223,18 @@ pub fn options(data: &[u8]) {
         assert!(error.status.is_error());
     }
     assert!(frame::check(data).is_ok() == (data.starts_with(&[0xFF, 0xD8, 0xFF])));
+}
+
+/// A picture. It is decoded or refused, within the budget, whatever the bytes are.
+pub fn jpeg(data: &[u8]) {
+    let budget = Budget::new(4_000_000);
+    // So that a few bytes that say many pixels do not take all the time there is.
+    let asked = std::cell::Cell::new(0);
+    let stop = || asked.replace(asked.get() + 1) > 20_000;
+    match Picture::decode(data, 16, &budget, &stop) {
+        Ok(picture) => assert_eq!(picture.square.len(), 16 * 16 * 3),
+        Err(PictureError::Undecodable(why)) => assert!(!why.is_empty()),
+        Err(_) => {}
+    }
+    assert_eq!(budget.taken(), 0);
 }
