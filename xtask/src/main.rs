@@ -12,6 +12,7 @@ mod command;
 mod demo;
 mod dist;
 mod errors;
+mod eval;
 mod fuzz;
 mod generated;
 mod header;
@@ -31,6 +32,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   header [--check]   write include/oe_process.h, or compare it with what would be written
   errors [--check]   write docs/errors.md, or compare it with what would be written
   bench [--short] [ONE]  what a call costs against libcurl and others; needs valgrind, strace and the peers' libraries
+  eval PICTURES [OPTION...]  how well the engine sees a folder of labelled pictures; `eval` alone says more
   notices [--check]  write docs/third-party-notices.txt, or compare it with what would be written
   dist [TARGET...]   archives in target/dist; fetches a compiler, zig and the rest into target/toolchain
   deb TARGET...      Debian packages from these archives' parts, and of the service; needs lintian
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         ["bench", "--short"] => bench::run(bench::Length::SHORT, ""),
         ["bench", "--short", only] => bench::run(bench::Length::SHORT, only),
         ["bench", only] => bench::run(bench::Length::LONG, only),
+        ["eval", words @ ..] => eval::run(words),
         ["notices"] => notices::run(false),
         ["notices", "--check"] => notices::run(true),
         ["dist", targets @ ..] => dist::run(targets),

@@ -7,7 +7,7 @@ mod images;
 mod parts;
 mod peers;
 mod server;
-mod table;
+pub mod table;
 
 use std::cell::RefCell;
 use std::fs;
