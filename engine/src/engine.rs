@@ -1,8 +1,17 @@
 //! One picture, looked at.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
 use crate::BUILT_IN;
 use crate::model::{Model, ModelError};
+use crate::network::{Input, Network, NoAnswer, Scratch, cells};
 use crate::picture::{Picture, PictureError, is_dark};
+use crate::place::{Cells, Kept, Region};
+
+/// Looks that are over leave their buffers (3 MB) to at most so many that are to come.
+const KEPT: usize = 4;
 
 /// What one picture says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,8 +24,74 @@ pub struct Look {
     pub pixels: u64,
 }
 
-impl std::fmt::Debug for Engine {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// What one picture says, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// What the whole picture says.
+    pub look: Look,
+    /// Where it looks most like a failure: none where nothing looks more like one than not.
+    pub place: Option<Region>,
+    /// What each part of it says.
+    pub cells: Cells,
+}
+
+/// How a picture is to be looked at.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    /// What is never looked at: a spool, another printer.
+    pub ignore: &'a [Region],
+    /// Asked every 20 million instructions or more often; true ends the look.
+    pub stop: &'a dyn Fn() -> bool,
+}
+
+impl Default for Ask<'_> {
+    fn default() -> Self {
+        Ask {
+            ignore: &[],
+            stop: &|| false,
+        }
+    }
+}
+
+impl fmt::Debug for Ask<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ask")
+            .field("ignore", &self.ignore)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why there is no opinion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LookError {
+    /// The picture's fault: it cannot be decoded, or is too large.
+    Picture(PictureError),
+    /// The model's fault: it gave no number.
+    Model(ModelError),
+    /// It was told to stop.
+    Stopped,
+}
+
+impl fmt::Display for LookError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LookError::Picture(why) => why.fmt(f),
+            LookError::Model(why) => why.fmt(f),
+            LookError::Stopped => f.write_str("the look was stopped"),
+        }
+    }
+}
+
+impl std::error::Error for LookError {}
+
+impl From<PictureError> for LookError {
+    fn from(why: PictureError) -> Self {
+        LookError::Picture(why)
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Engine").field(&self.name()).finish()
     }
 }
@@ -24,6 +99,8 @@ impl std::fmt::Debug for Engine {
 /// Looks at pictures. One serves all threads; a look takes the calling thread and no other.
 pub struct Engine {
     model: Model,
+    /// Buffers of looks that are over.
+    idle: Mutex<Vec<Scratch>>,
 }
 
 impl Engine {
@@ -35,18 +112,46 @@ impl Engine {
         Engine::with_model(BUILT_IN)
     }
 
-    /// With the bytes of a model file.
+    /// With the bytes of a model file, which are used where they lie.
     ///
     /// # Errors
-    /// It is of another kind, cut off, damaged, or its network cannot be run.
-    pub fn with_model(file: &[u8]) -> Result<Engine, ModelError> {
-        Model::read(file).map(|model| Engine { model })
+    /// It is of another kind or version, cut off or damaged.
+    pub fn with_model(file: impl Into<Cow<'static, [u8]>>) -> Result<Engine, ModelError> {
+        Ok(Engine {
+            model: Model::read(file.into())?,
+            idle: Mutex::default(),
+        })
+    }
+
+    /// The kinds of code that this processor can run the network with, the quickest first: that is
+    /// the one that is used.
+    #[must_use]
+    pub fn kinds() -> Vec<&'static str> {
+        Network::kinds()
+    }
+
+    /// With another of [`kinds`](Engine::kinds), to measure and to test. The answers are the same but
+    /// for rounding. None when this processor cannot run it.
+    #[must_use]
+    pub fn with_kind(self, kind: &str) -> Option<Engine> {
+        let Model { head, network } = self.model;
+        let network = network.with_kind(kind)?;
+        Some(Engine {
+            model: Model { head, network },
+            idle: self.idle,
+        })
     }
 
     /// The model's name and version.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.model.head.name
+    }
+
+    /// The side of the squares that it looks at, in pixels.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.model.head.size as usize
     }
 
     /// The evidence of fine prints on average (log odds), for [`Watch::see`](crate::Watch::see).
@@ -58,26 +163,109 @@ impl Engine {
     /// Looks at a JPEG.
     ///
     /// # Errors
-    /// It cannot be decoded, or has more than 50 million pixels.
-    pub fn look(&self, jpeg: &[u8]) -> Result<Look, PictureError> {
-        let picture = Picture::decode(jpeg)?;
-        let pixels = picture.pixels();
-        let square = picture.square(self.model.head.size)?;
-        if is_dark(&square) {
-            return Ok(Look {
-                failure: 0.0,
-                dark: true,
-                pixels,
-            });
+    /// As [`observe`](Engine::observe), but for the stop.
+    pub fn look(&self, jpeg: &[u8]) -> Result<Look, LookError> {
+        self.observe(jpeg, &Ask::default()).map(|seen| seen.look)
+    }
+
+    /// Looks at a JPEG, and says where.
+    ///
+    /// # Errors
+    /// The picture cannot be decoded or has more than 50 million pixels; the model gave no number; or
+    /// the look was stopped.
+    pub fn observe(&self, jpeg: &[u8], ask: &Ask) -> Result<Observation, LookError> {
+        if (ask.stop)() {
+            return Err(LookError::Stopped);
         }
-        let failure = self
-            .model
-            .evidence(&square)
-            .map_err(|why| PictureError::Undecodable(why.to_string()))?;
-        Ok(Look {
-            failure,
-            dark: false,
-            pixels,
+        let (square, pixels) = self.square(jpeg)?;
+        self.observe_square(square, pixels, ask)
+    }
+
+    /// What it would look at in a JPEG: the picture squashed to a square, and what all of its pixels
+    /// are known by. For [`observe_square`](Engine::observe_square).
+    ///
+    /// # Errors
+    /// The picture cannot be decoded or has more than 50 million pixels.
+    pub fn square(&self, jpeg: &[u8]) -> Result<(Vec<u8>, u64), PictureError> {
+        let picture = Picture::decode(jpeg)?;
+        Ok((picture.square(self.model.head.size)?, picture.pixels()))
+    }
+
+    /// Looks at a picture that is squashed to a square already: [`size`](Engine::size) times as many
+    /// pixels, three bytes each. `pixels` is what the whole picture is known by.
+    ///
+    /// # Errors
+    /// The square has another size; the model gave no number; or the look was stopped.
+    pub fn observe_square(
+        &self,
+        square: Vec<u8>,
+        pixels: u64,
+        ask: &Ask,
+    ) -> Result<Observation, LookError> {
+        let size = self.size();
+        let side = cells(size);
+        let kept = Kept::new(square, size, side, ask.ignore);
+        let rest = if ask.ignore.is_empty() {
+            &kept.rgb
+        } else {
+            &kept.rest
+        };
+        if rest.is_empty() || is_dark(rest) {
+            return Ok(nothing(pixels));
+        }
+        let input = Input {
+            rgb: &kept.rgb,
+            size,
+            counted: &kept.counted,
+            stop: ask.stop,
+        };
+        let mut scratch = self.scratch();
+        let answer = self.model.network.run(&input, &mut scratch);
+        let calibration = &self.model.head.calibration;
+        let counts = |cell: usize| kept.counted.get(cell).copied().unwrap_or(true);
+        let says = |(cell, logit): (usize, &f32)| counts(cell).then(|| calibration.of_cell(*logit));
+        let odds = scratch.map.iter().enumerate().map(says).collect();
+        self.put_back(scratch);
+        let logit = match answer {
+            Ok(logit) => logit,
+            Err(NoAnswer::Stopped) => return Err(LookError::Stopped),
+            Err(NoAnswer::NoCells) => return Ok(nothing(pixels)),
+            Err(why) => return Err(LookError::Model(ModelError(why.to_string()))),
+        };
+        let cells = Cells { side, odds };
+        Ok(Observation {
+            look: Look {
+                failure: calibration.evidence(logit),
+                dark: false,
+                pixels,
+            },
+            place: cells.place(),
+            cells,
         })
+    }
+
+    fn scratch(&self) -> Scratch {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.pop().unwrap_or_default()
+    }
+
+    fn put_back(&self, scratch: Scratch) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < KEPT {
+            idle.push(scratch);
+        }
+    }
+}
+
+/// There is nothing to see.
+fn nothing(pixels: u64) -> Observation {
+    Observation {
+        look: Look {
+            failure: 0.0,
+            dark: true,
+            pixels,
+        },
+        place: None,
+        cells: Cells::default(),
     }
 }

@@ -4,14 +4,25 @@
 //! [`Engine`] looks at one picture and gives evidence; [`Watch`] holds what is believed of one print
 //! and combines evidence over time into what is told.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
+#![cfg_attr(
+    all(target_arch = "arm", feature = "arm-neon"),
+    feature(
+        stdarch_arm_neon_intrinsics,
+        arm_target_feature,
+        stdarch_arm_feature_detection
+    )
+)]
 
 mod engine;
 mod filter;
 mod model;
+mod network;
 mod picture;
+mod place;
 
-pub use engine::{Engine, Look};
+pub use engine::{Ask, Engine, Look, LookError, Observation};
 pub use filter::{Levels, Opinion, Watch};
 pub use model::{BUILT_IN, ModelError};
 pub use picture::PictureError;
+pub use place::{Cells, Region};

@@ -1,23 +1,31 @@
-//! The model: a network in ONNX with a head that says what it takes and what its answer means.
+//! The model: a head that says what it takes and what its answer means, and a network's weights.
 //!
-//! A model file is the bytes `OEMODEL1`, the length of the head (4 bytes, little-endian), the head in
-//! JSON, and the network: one input (1, 3, size, size), RGB as (x - 127) / 128, one output, a number
-//! that is larger for a failed print.
+//! `docs/MODEL_CARD.md` has the format. A file is checked once; its weights are used where they lie.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
-use tract_onnx::prelude::*;
 
+use crate::network::{LARGEST, Layout, Network, SMALLEST};
+
+/// Puts bytes at an address that is a multiple of 64, as the format has the weights within.
+#[repr(C, align(64))]
+struct Aligned<T: ?Sized>(T);
+
+static ALIGNED: &Aligned<[u8]> = &Aligned(*include_bytes!("../model/oe-vision.model"));
 /// The model that is compiled in.
-pub const BUILT_IN: &[u8] = include_bytes!("../model/oe-vision.model");
+pub const BUILT_IN: &[u8] = &ALIGNED.0;
 
-const MAGIC: &[u8; 8] = b"OEMODEL1";
+const MAGIC: &[u8; 8] = b"OEMODEL2";
+/// What the magic of every version begins with.
+const FAMILY: &[u8] = b"OEMODEL";
 /// A head is a few hundred bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
-/// No larger pictures are looked at: memory and time grow with the square.
-const LARGEST_INPUT: u32 = 1024;
+/// The weights begin at a multiple of so many bytes.
+const ALIGNMENT: usize = 64;
+/// The only architecture that there is code for.
+const ARCHITECTURE: &str = "efficientnet-lite0-map";
 
 /// Why a model cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,85 +46,183 @@ pub struct Head {
     pub name: String,
     /// The side of its square input, in pixels.
     pub size: u32,
-    /// What its answer is multiplied with, and what is then added, to be log odds of a failure
-    /// against a fine print.
-    pub scale: f64,
-    /// See `scale`.
-    pub offset: f64,
+    /// What the network is.
+    architecture: String,
+    /// What its answers mean.
+    pub calibration: Calibration,
     /// The log odds of fine prints on average.
     pub usual: f64,
-    /// SHA-256 of the network, in hexadecimal.
-    sha256: String,
+    /// Of the weights, in hexadecimal: CRC-32 as in zlib and PNG.
+    crc32: String,
 }
 
-type Plan = std::sync::Arc<TypedRunnableModel>;
+/// What logits mean, at even odds of a failure and a fine print: multiplied with the scale, and the
+/// offset added, they are log odds, of which no more is told than the pictures bear out that it was
+/// measured with.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Calibration {
+    /// Of the answer.
+    scale: f64,
+    offset: f64,
+    /// Of each cell of the map, when it is the one that looks most like a failure.
+    map_scale: f64,
+    map_offset: f64,
+    /// The least and the most that is told, in log odds.
+    least: f64,
+    most: f64,
+}
+
+impl Calibration {
+    /// The log odds that the network's answer means.
+    pub fn evidence(&self, logit: f32) -> f64 {
+        (f64::from(logit) * self.scale + self.offset).clamp(self.least, self.most)
+    }
+
+    /// The log odds that a cell of the map means.
+    pub fn of_cell(&self, logit: f32) -> f64 {
+        (f64::from(logit) * self.map_scale + self.map_offset).clamp(self.least, self.most)
+    }
+
+    /// Whether it means anything: more of a logit is more of a failure, and both can be told.
+    fn is_one(&self) -> bool {
+        let scales = [self.scale, self.map_scale, -self.least, self.most];
+        let all = scales.iter().chain([&self.offset, &self.map_offset]);
+        all.into_iter().all(|x| x.is_finite()) && scales.iter().all(|x| *x > 0.0)
+    }
+}
 
 /// A network, ready to run.
 pub struct Model {
     /// What it says of itself.
     pub head: Head,
-    plan: Plan,
+    pub network: Network,
 }
 
 impl Model {
-    /// Checks and prepares a model file, which takes about a tenth of a second.
-    pub fn read(file: &[u8]) -> Result<Model, ModelError> {
+    /// Checks a model file, which takes a few milliseconds.
+    pub fn read(file: Cow<'static, [u8]>) -> Result<Model, ModelError> {
         let wrong = |what: &str| ModelError(format!("the model {what}"));
-        let rest = file
-            .strip_prefix(MAGIC)
-            .ok_or_else(|| wrong("file is of another kind"))?;
-        let (length, rest) = rest
-            .split_first_chunk::<4>()
-            .ok_or_else(|| wrong("file is cut off"))?;
+        let rest = match file.strip_prefix(MAGIC) {
+            Some(rest) => rest,
+            None if file.starts_with(FAMILY) => return Err(wrong("file is of another version")),
+            None => return Err(wrong("file is of another kind")),
+        };
+        let cut = || wrong("file is cut off");
+        let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
         let length = u32::from_le_bytes(*length) as usize;
-        if length > LONGEST_HEAD || length > rest.len() {
-            return Err(wrong("file is cut off"));
+        if length > LONGEST_HEAD {
+            return Err(wrong("file's head is too long"));
         }
-        let (head, network) = rest.split_at(length);
+        let head = rest.get(..length).ok_or_else(cut)?;
         let head: Head = serde_json::from_slice(head)
             .map_err(|why| ModelError(format!("the model's head: {why}")))?;
-        let sum = Sha256::digest(network);
-        let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
-        if sum != head.sha256 {
-            return Err(wrong("file is damaged: its checksum is another"));
+        let start = (MAGIC.len() + 4 + length).next_multiple_of(ALIGNMENT);
+        let weights = file.get(start..).ok_or_else(cut)?;
+        if head.architecture != ARCHITECTURE {
+            let other = format!(
+                "has the architecture {:?}, not {ARCHITECTURE:?}",
+                head.architecture
+            );
+            return Err(wrong(&other));
         }
-        if !(32..=LARGEST_INPUT).contains(&head.size) || !head.scale.is_finite() {
+        if format!("{:08x}", crc32(weights)) != head.crc32 {
+            return Err(wrong("file is damaged or cut off: its checksum is another"));
+        }
+        if !head.calibration.is_one() || !head.usual.is_finite() {
+            return Err(wrong("has a calibration that is none"));
+        }
+        if !(SMALLEST..=LARGEST).contains(&(head.size as usize)) {
             return Err(wrong("asks for an input that is not possible"));
         }
-        let plan = plan(network, head.size as usize)
-            .map_err(|why| ModelError(format!("the model's network: {why}")))?;
-        Ok(Model { head, plan })
-    }
-
-    /// The log odds that this square picture shows a failure.
-    pub fn evidence(&self, rgb: &[u8]) -> Result<f64, ModelError> {
-        let size = self.head.size as usize;
-        let failed = |why: TractError| ModelError(format!("the model's network: {why}"));
-        let mut input = Tensor::zero::<f32>(&[1, 3, size, size]).map_err(failed)?;
-        {
-            let mut planes = input.to_plain_array_view_mut::<f32>().map_err(failed)?;
-            for (n, pixel) in rgb.chunks_exact(3).enumerate() {
-                let (row, column) = (n / size, n % size);
-                for (colour, value) in pixel.iter().enumerate() {
-                    planes[[0, colour, row, column]] = (f32::from(*value) - 127.0) / 128.0;
-                }
-            }
-        }
-        let output = self.plan.run(tvec!(input.into())).map_err(failed)?;
-        let answers = output[0].to_plain_array_view::<f32>().map_err(failed)?;
-        let answer = answers.iter().next().copied().unwrap_or(f32::NAN);
-        let evidence = f64::from(answer) * self.head.scale + self.head.offset;
-        match evidence.is_finite() {
-            true => Ok(evidence),
-            false => Err(ModelError("the model gave no number".to_owned())),
-        }
+        let layout = Layout::read(file, start).map_err(wrong)?;
+        Ok(Model {
+            head,
+            network: Network::new(layout),
+        })
     }
 }
 
-fn plan(network: &[u8], size: usize) -> TractResult<Plan> {
-    tract_onnx::onnx()
-        .model_for_read(&mut std::io::Cursor::new(network))?
-        .with_input_fact(0, f32::fact([1, 3, size, size]).into())?
-        .into_optimized()?
-        .into_runnable()
+/// CRC-32, eight bytes at a time.
+fn crc32(bytes: &[u8]) -> u32 {
+    static TABLES: [[u32; 256]; 8] = tables();
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let mut crc = u32::MAX;
+    for eight in eights {
+        let word = u64::from_le_bytes(*eight) ^ u64::from(crc);
+        crc = (0..8).fold(0, |sum, n| {
+            sum ^ TABLES[7 - n][(word >> (8 * n)) as usize & 255]
+        });
+    }
+    for byte in rest {
+        crc = crc >> 8 ^ TABLES[0][(crc as u8 ^ byte) as usize];
+    }
+    !crc
+}
+
+/// What a byte does to the sum, and the same with up to seven zeros behind it.
+const fn tables() -> [[u32; 256]; 8] {
+    let mut tables = [[0; 256]; 8];
+    let mut n = 0;
+    while n < 256 * 8 {
+        let (table, byte) = (n / 256, n % 256);
+        let mut crc = match table {
+            0 => byte as u32,
+            _ => tables[table - 1][byte],
+        };
+        let mut bit = 0;
+        while bit < 8 {
+            crc = (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
+            bit += 1;
+        }
+        tables[table][byte] = crc;
+        n += 1;
+    }
+    tables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The check value of the CRC catalogue, at every length around the eight.
+    #[test]
+    fn the_checksum_is_crc_32() {
+        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+        assert_eq!(crc32(b""), 0);
+        assert_eq!(crc32(b"a"), 0xE8B7_BE43);
+        assert_eq!(crc32(&[0; 32]), 0x190A_55AD);
+    }
+
+    /// A line with ends, and both the same at the ends.
+    #[test]
+    fn no_more_is_told_than_is_borne_out() {
+        let calibration = Calibration {
+            scale: 2.0,
+            offset: -1.0,
+            map_scale: 1.0,
+            map_offset: -2.0,
+            least: -3.0,
+            most: 4.0,
+        };
+        assert!(calibration.is_one());
+        let told = [-9.0, 0.0, 1.0, 9.0].map(|logit| calibration.evidence(logit));
+        assert_eq!(told, [-3.0, -1.0, 1.0, 4.0]);
+        let told = [-9.0, 0.0, 1.0, 9.0].map(|logit| calibration.of_cell(logit));
+        assert_eq!(told, [-3.0, -2.0, -1.0, 4.0]);
+        for wrong in [f64::NAN, f64::INFINITY] {
+            let offset = wrong;
+            assert!(
+                !Calibration {
+                    offset,
+                    ..calibration
+                }
+                .is_one()
+            );
+        }
+    }
+
+    #[test]
+    fn the_weights_lie_aligned() {
+        assert!(BUILT_IN.as_ptr().addr().is_multiple_of(ALIGNMENT));
+    }
 }

@@ -110,7 +110,7 @@ fn looks(args: &Args) -> Result<bool, String> {
 #[cfg(feature = "embedded")]
 fn engine(args: &Args) -> Result<Arc<oe_engine::Engine>, String> {
     let engine = match &args.model {
-        Some(path) => oe_engine::Engine::with_model(&read(path)?)
+        Some(path) => oe_engine::Engine::with_model(read(path)?)
             .map_err(|why| format!("{}: {why}", path.display())),
         None => oe_engine::Engine::new().map_err(|why| why.to_string()),
     };

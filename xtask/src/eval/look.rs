@@ -1,22 +1,27 @@
 //! The engine over all pictures, on as many threads as there are processors.
 
 use std::fmt::Write as _;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use oe_engine::Engine;
+use oe_engine::{Ask, Engine, LookError, PictureError};
 
 use super::manifest::Entry;
-use super::read_bytes;
+use super::{read_bytes, said};
 
 /// What a picture was to the engine.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// Log odds of a failure, and the network's logit that they were made from.
     Judged {
+        /// Log odds of a failure.
         evidence: f64,
+        /// The log odds of the cell that looks most like one.
+        strongest: f64,
+        /// Where it is: left, top, right, bottom, in shares of the picture.
         place: Option<[f64; 4]>,
     },
     /// There is nothing to see, because of this.
@@ -39,6 +44,13 @@ impl Seen {
         }
     }
 
+    fn strongest(&self) -> Option<f64> {
+        match self.answer {
+            Answer::Judged { strongest, .. } => Some(strongest),
+            _ => None,
+        }
+    }
+
     pub fn place(&self) -> Option<[f64; 4]> {
         match self.answer {
             Answer::Judged { place, .. } => place,
@@ -55,13 +67,21 @@ impl Seen {
 pub fn engine(model: Option<&Path>) -> Result<Engine, String> {
     let engine = match model {
         None => Engine::new(),
-        Some(path) => Engine::with_model(&read_bytes(path)?),
+        Some(path) => Engine::with_model(read_bytes(path)?),
     };
     engine.map_err(|why| why.to_string())
 }
 
-/// Looks at all of them; what each was, in the same order.
-pub fn all(engine: &Engine, folder: &Path, entries: &[Entry]) -> Result<Vec<Seen>, String> {
+/// Looks at all of them; what each was, in the same order. What the network was given goes into a
+/// file, where one is given: one square of three bytes a pixel after the other, zeros where there is none.
+pub fn all(
+    engine: &Engine,
+    folder: &Path,
+    entries: &[Entry],
+    squares: Option<&Path>,
+) -> Result<Vec<Seen>, String> {
+    let squares = squares.map(|path| File::create(path).map_err(|why| said(path, &why)));
+    let squares = squares.transpose()?;
     let next = AtomicUsize::new(0);
     let seen: Vec<Mutex<Option<Result<Seen, String>>>> =
         entries.iter().map(|_| Mutex::new(None)).collect();
@@ -74,7 +94,8 @@ pub fn all(engine: &Engine, folder: &Path, entries: &[Entry]) -> Result<Vec<Seen
                     let (Some(entry), Some(place)) = (entries.get(n), seen.get(n)) else {
                         return;
                     };
-                    let one = read_bytes(&folder.join(&entry.file)).map(|jpeg| look(engine, &jpeg));
+                    let one = read_bytes(&folder.join(&entry.file));
+                    let one = one.and_then(|jpeg| look(engine, &jpeg, n, squares.as_ref()));
                     if let Ok(mut place) = place.lock() {
                         *place = Some(one);
                     }
@@ -107,23 +128,45 @@ fn progress(next: &AtomicUsize, count: usize) {
     }
 }
 
-fn look(engine: &Engine, jpeg: &[u8]) -> Seen {
-    let answer = match engine.look(jpeg) {
-        Err(why) => Answer::Unreadable(why.to_string()),
-        Ok(look) if look.dark => Answer::Blind("dark or of one colour".to_owned()),
-        Ok(look) => Answer::Judged {
-            evidence: look.failure,
-            place: None,
-        },
+/// Looks at picture n.
+fn look(engine: &Engine, jpeg: &[u8], n: usize, squares: Option<&File>) -> Result<Seen, String> {
+    let seen = |answer| Ok(Seen { answer });
+    let unreadable = |why: PictureError| seen(Answer::Unreadable(why.to_string()));
+    let (square, pixels) = match engine.square(jpeg) {
+        Ok(square) => square,
+        Err(why) => return unreadable(why),
     };
-    Seen { answer }
+    if let Some(file) = squares {
+        let at = (n * square.len()) as u64;
+        let written = file.write_all_at(&square, at);
+        written.map_err(|why| format!("squares: {why}"))?;
+    }
+    let told = match engine.observe_square(square, pixels, &Ask::default()) {
+        Ok(told) => told,
+        Err(LookError::Picture(why)) => return unreadable(why),
+        Err(why) => return Err(why.to_string()),
+    };
+    if told.look.dark {
+        return seen(Answer::Blind("dark, or of one colour".to_owned()));
+    }
+    let cells = told.cells.odds.iter().flatten();
+    let share = |thousandths: u16| f64::from(thousandths) / 1_000.0;
+    let place = told.place.map(|at| {
+        let (left, top) = (share(at.left), share(at.top));
+        [left, top, left + share(at.width), top + share(at.height)]
+    });
+    seen(Answer::Judged {
+        evidence: told.look.failure,
+        strongest: cells.copied().fold(f64::NEG_INFINITY, f64::max),
+        place,
+    })
 }
 
 /// What each was, as a table for programs.
 pub fn table(entries: &[Entry], seen: &[Seen]) -> String {
-    let mut text = "file,source,group,kind,failure,evidence,place,why\n".to_owned();
+    let mut text = "file,source,group,kind,failure,evidence,strongest,place,why\n".to_owned();
     for (entry, seen) in entries.iter().zip(seen) {
-        let evidence = seen.evidence().map(|evidence| format!("{evidence:.4}"));
+        let number = |odds: Option<f64>| odds.map(|odds| format!("{odds:.5}")).unwrap_or_default();
         let place = seen
             .place()
             .map(|place| place.map(|side| format!("{side:.3}")).join(" "));
@@ -135,12 +178,13 @@ pub fn table(entries: &[Entry], seen: &[Seen]) -> String {
         let failure = u8::from(entry.failed);
         let _ = writeln!(
             text,
-            "{},{},{},{},{failure},{},{},{why}",
+            "{},{},{},{},{failure},{},{},{},{why}",
             entry.file,
             entry.source,
             entry.group,
             entry.kind,
-            evidence.unwrap_or_default(),
+            number(seen.evidence()),
+            number(seen.strongest()),
             place.unwrap_or_default(),
         );
     }

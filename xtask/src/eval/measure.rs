@@ -228,9 +228,11 @@ pub fn figure(samples: &[Sample], rounds: usize, of: &dyn Fn(&[Weighed]) -> f64)
 
 /// The interval of a share of so many scenes, where it is all of them.
 pub fn when_all(figure: Figure, scenes: usize) -> Figure {
-    let low = match figure.value {
-        1.0.. => figure.low.min(1.0 - unseen(scenes)),
-        _ => figure.low,
+    let all = figure.value > 1.0 - 1e-9;
+    let low = if all {
+        figure.low.min(1.0 - unseen(scenes))
+    } else {
+        figure.low
     };
     Figure { low, ..figure }
 }

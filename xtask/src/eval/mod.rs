@@ -24,7 +24,8 @@ set (source; else the folder of the file), kind, boxes (class:x:y:w:h, middle an
 
   --manifest FILE  another manifest of the same folder
   --model FILE     another model than the one compiled in
-  --out FOLDER     where eval.json, eval.png and scores.csv go; target/eval if not given";
+  --out FOLDER     where eval.json, eval.png and scores.csv go; target/eval if not given
+  --squares        also writes squares.rgb: what the network was given, for model/check.py";
 
 /// What is asked for.
 struct Options {
@@ -32,13 +33,14 @@ struct Options {
     manifest: PathBuf,
     model: Option<PathBuf>,
     out: PathBuf,
+    squares: bool,
 }
 
 impl Options {
     fn read(words: &[&str]) -> Result<Options, String> {
         let mut pictures = None;
         let (mut manifest, mut model, mut out) = (None, None, root().join("target/eval"));
-        let mut words = words.iter();
+        let (mut squares, mut words) = (false, words.iter());
         while let Some(word) = words.next() {
             let mut file = || {
                 let next = words
@@ -50,6 +52,7 @@ impl Options {
                 "--manifest" => manifest = Some(file()?),
                 "--model" => model = Some(file()?),
                 "--out" => out = file()?,
+                "--squares" => squares = true,
                 word if word.starts_with('-') || pictures.is_some() => return Err(USAGE.to_owned()),
                 folder => pictures = Some(PathBuf::from(folder)),
             }
@@ -61,6 +64,7 @@ impl Options {
             manifest,
             model,
             out,
+            squares,
         })
     }
 }
@@ -73,7 +77,8 @@ pub fn run(words: &[&str]) -> Result<(), String> {
         manifest::parse(&text).map_err(|why| format!("{}: {why}", options.manifest.display()))?;
     let engine = look::engine(options.model.as_deref())?;
     fs::create_dir_all(&options.out).map_err(|why| said(&options.out, &why))?;
-    let seen = look::all(&engine, &options.pictures, &entries)?;
+    let squares = options.squares.then(|| options.out.join("squares.rgb"));
+    let seen = look::all(&engine, &options.pictures, &entries, squares.as_deref())?;
     let report = report::Report::of(engine.name(), &entries, &seen);
     report.print();
     let write = |name: &str, bytes: &[u8]| {
