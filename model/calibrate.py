@@ -6,8 +6,8 @@ SCORES.csv is the scores.csv of `cargo xtask eval` with a model that is not cali
 export.py. A straight line over the logit with ends, at even odds of a failure and a fine print, each source weighing the same; a second
 line for the cell of the map that looks most like a failure. Printed is how well lines do on sources that they never saw.
 
-TRAINED.csv: the same for pictures that the network was trained on. Their failures say how often a tangle, a small one above all, looks
-like none: the least that is told comes from there."""
+TRAINED.csv: the same for pictures that the network was trained on. Their failures say how often a tangle looks like none: the least that
+is told comes from there. Small tangles weigh as much as a source, for every tangle begins as one."""
 import argparse
 import csv
 import json
@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 import numpy
 
+SMALL = "looked-small-tangle"
+"""The kind of pictures in which a tangle begins."""
 EDGES = (-99, -3, -2, -1, -0.5, 0.5, 1, 2, 3, 99)
 """Ranges of the table, in log odds."""
 
@@ -42,12 +44,13 @@ def counts(row):
 
 
 def read(path, column="evidence"):
-    """The pictures that count, with one of the columns as their logit."""
+    """The pictures that count, with one of the columns as their logit. Small tangles are a source of their own."""
     with pathlib.Path(path).open() as file:
         rows = [row for row in csv.DictReader(file) if counts(row)]
     failed = numpy.array([row["failure"] == "1" for row in rows])
-    named = (numpy.array([row[name] for row in rows]) for name in ("source", "group"))
-    return Scores(numpy.array([float(row[column]) for row in rows]), failed, *named)
+    source = numpy.array([SMALL if row["kind"] == SMALL else row["source"] for row in rows])
+    group = numpy.array([row["group"] for row in rows])
+    return Scores(numpy.array([float(row[column]) for row in rows]), failed, source, group)
 
 
 def weights(scores):

@@ -57,7 +57,7 @@ def main():
     parser.add_argument("evaluated", type=pathlib.Path)
     parser.add_argument("--state", type=pathlib.Path)
     given = parser.parse_args()
-    head, *weights = export.read(given.model.read_bytes())
+    head, *weights = export.decode(given.model.read_bytes())
     with (given.evaluated / "scores.csv").open() as file:
         rows = list(csv.DictReader(file))
     judged = numpy.array([bool(row["evidence"]) for row in rows])

@@ -141,16 +141,21 @@ def write(path, arrays, **head):
     return len(file)
 
 
-def read(file):
-    """The head, and each convolution's weights (out, in, height, width) and bias, then the head's arrays."""
+def weights_of(file):
+    """The head of a file, and its weights."""
     if file[:8] != b"OEMODEL2":
-        raise Refused("not a model of version 2")
-    length = struct.unpack("<I", file[8:12])[0]
-    head, at = json.loads(file[12:12 + length]), 12 + length
-    weights = file[at + -at % ALIGNMENT:]
+        raise Refused("no model of version 2")
+    end = 12 + struct.unpack("<I", file[8:12])[0]
+    head, weights = json.loads(file[12:end]), file[end + -end % ALIGNMENT:]
     if f"{zlib.crc32(weights):08x}" != head["crc32"]:
         raise Refused("the checksum is another")
-    at = 0
+    return head, weights
+
+
+def decode(file):
+    """The head; each convolution's weights (out, in, height, width) and bias as the engine has them; the weights of the map and of the mean,
+    and their biases."""
+    (head, weights), at = weights_of(file), 0
 
     def take(kind, count):
         nonlocal at
@@ -158,15 +163,15 @@ def read(file):
         at += array.nbytes
         return array
 
-    layers = []
+    trunk = []
     for _, _, (outputs, inputs, high, wide) in convolutions():
         scale, bias = take("<f4", outputs), take("<f4", outputs)
         stored = take("i1", outputs * inputs * high * wide).reshape(high, wide, inputs, outputs).transpose(3, 2, 0, 1)
-        layers.append((stored.astype(numpy.float32) * scale[:, None, None, None], bias))
-    maps, means, ends = take("<f4", FEATURES), take("<f4", FEATURES), take("<f4", 2)
+        trunk.append((stored.astype(numpy.float32) * scale[:, None, None, None], bias))
+    ends = take("<f4", FEATURES), take("<f4", FEATURES), take("<f4", 2)
     if at != len(weights):
-        raise Refused("it is longer than its weights")
-    return head, layers, (maps, means, ends)
+        raise Refused("it is longer than its architecture")
+    return head, trunk, ends
 
 
 def read_state(path):

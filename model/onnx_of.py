@@ -3,7 +3,6 @@
 With --scores FOLDER it writes what ONNX Runtime says of the pictures of the engine's tests (engine/tests/scores.csv). Needs onnx, numpy,
 and for the scores onnxruntime."""
 import argparse
-import json
 import math
 import pathlib
 
@@ -16,7 +15,7 @@ import export
 
 def graph(file, size=None):
     """One input (1, 3, size, size), RGB as (x - 127) / 128; the answer and the map, as logits."""
-    head, convolutions, (maps, means, ends) = export.read(file)
+    head, convolutions, (maps, means, ends) = export.decode(file)
     size = size or head["size"]
     nodes, initial, left = [], [], list(convolutions)
 

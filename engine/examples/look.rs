@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use oe_engine::Look;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let engine = oe_engine::Engine::new()?;
     println!(
@@ -14,7 +16,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let jpeg = std::fs::read(&name)?;
         let started = Instant::now();
         match engine.look(&jpeg) {
-            Ok(look) if look.dark => println!("{name}: nothing to see"),
+            Ok(Look {
+                blind: Some(why), ..
+            }) => println!("{name}: nothing to see: {why}"),
             Ok(look) => println!(
                 "{name}: {:+.2} in {:.1} ms",
                 look.failure,

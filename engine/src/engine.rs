@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use oe_picture::{Budget, Picture, PictureError};
+
 use crate::BUILT_IN;
+use crate::blind::{self, Blind};
 use crate::model::{Model, ModelError};
 use crate::network::{Input, Network, NoAnswer, Scratch, cells};
-use crate::picture::{Picture, PictureError, is_dark};
 use crate::place::{Cells, Kept, Region};
 
 /// Looks that are over leave their buffers (3 MB) to at most so many that are to come.
@@ -18,8 +20,8 @@ const KEPT: usize = 4;
 pub struct Look {
     /// Log odds that it shows a failure rather than a fine print.
     pub failure: f64,
-    /// There is nothing to see; `failure` means nothing then.
-    pub dark: bool,
+    /// Why there is nothing to see, if there is not; `failure` means nothing then.
+    pub blind: Option<Blind>,
     /// What its pixels are known by: the same again is a camera that froze.
     pub pixels: u64,
 }
@@ -86,7 +88,10 @@ impl std::error::Error for LookError {}
 
 impl From<PictureError> for LookError {
     fn from(why: PictureError) -> Self {
-        LookError::Picture(why)
+        match why {
+            PictureError::Stopped => LookError::Stopped,
+            why => LookError::Picture(why),
+        }
     }
 }
 
@@ -177,18 +182,8 @@ impl Engine {
         if (ask.stop)() {
             return Err(LookError::Stopped);
         }
-        let (square, pixels) = self.square(jpeg)?;
-        self.observe_square(square, pixels, ask)
-    }
-
-    /// What it would look at in a JPEG: the picture squashed to a square, and what all of its pixels
-    /// are known by. For [`observe_square`](Engine::observe_square).
-    ///
-    /// # Errors
-    /// The picture cannot be decoded or has more than 50 million pixels.
-    pub fn square(&self, jpeg: &[u8]) -> Result<(Vec<u8>, u64), PictureError> {
-        let picture = Picture::decode(jpeg)?;
-        Ok((picture.square(self.model.head.size)?, picture.pixels()))
+        let picture = Picture::decode(jpeg, self.size(), Budget::process(), ask.stop)?;
+        self.observe_square(picture.square, picture.pixels, ask)
     }
 
     /// Looks at a picture that is squashed to a square already: [`size`](Engine::size) times as many
@@ -205,13 +200,9 @@ impl Engine {
         let size = self.size();
         let side = cells(size);
         let kept = Kept::new(square, size, side, ask.ignore);
-        let rest = if ask.ignore.is_empty() {
-            &kept.rgb
-        } else {
-            &kept.rest
-        };
-        if rest.is_empty() || is_dark(rest) {
-            return Ok(nothing(pixels));
+        let ignored = |x, y| ask.ignore.iter().any(|region| region.has(x, y, size));
+        if let Some(blind) = blind::look(&kept.rgb, size, &ignored) {
+            return Ok(nothing(blind, pixels));
         }
         let input = Input {
             rgb: &kept.rgb,
@@ -229,14 +220,14 @@ impl Engine {
         let logit = match answer {
             Ok(logit) => logit,
             Err(NoAnswer::Stopped) => return Err(LookError::Stopped),
-            Err(NoAnswer::NoCells) => return Ok(nothing(pixels)),
+            Err(NoAnswer::NoCells) => return Ok(nothing(Blind::Ignored, pixels)),
             Err(why) => return Err(LookError::Model(ModelError(why.to_string()))),
         };
         let cells = Cells { side, odds };
         Ok(Observation {
             look: Look {
                 failure: calibration.evidence(logit),
-                dark: false,
+                blind: None,
                 pixels,
             },
             place: cells.place(),
@@ -258,11 +249,11 @@ impl Engine {
 }
 
 /// There is nothing to see.
-fn nothing(pixels: u64) -> Observation {
+fn nothing(blind: Blind, pixels: u64) -> Observation {
     Observation {
         look: Look {
             failure: 0.0,
-            dark: true,
+            blind: Some(blind),
             pixels,
         },
         place: None,

@@ -140,7 +140,7 @@ impl Watch {
     /// evidence of fine prints on average (log odds).
     pub fn see(&mut self, at: Duration, look: &Look, usual: f64) -> Opinion {
         let frozen = self.pixels == Some(look.pixels);
-        if look.dark || frozen {
+        if look.blind.is_some() || frozen {
             return self.opinion(false, false);
         }
         self.pixels = Some(look.pixels);
@@ -214,13 +214,14 @@ fn normal(belief: [f64; 3]) -> [f64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blind::Blind;
 
     const USUAL: f64 = -3.0;
 
     fn look(failure: f64, pixels: u64) -> Look {
         Look {
             failure,
-            dark: false,
+            blind: None,
             pixels,
         }
     }
@@ -312,7 +313,7 @@ mod tests {
         for n in 1..100 {
             let frozen = watch.see(Duration::from_secs(n * 20), &look(2.5, 1), USUAL);
             let night = Look {
-                dark: true,
+                blind: Some(Blind::Dark),
                 ..look(2.5, n + 1)
             };
             let dark = watch.see(Duration::from_secs(n * 20 + 5), &night, USUAL);

@@ -14,15 +14,16 @@
     )
 )]
 
+mod blind;
 mod engine;
 mod filter;
 mod model;
 mod network;
-mod picture;
 mod place;
 
+pub use blind::{Blind, blindness};
 pub use engine::{Ask, Engine, Look, LookError, Observation};
 pub use filter::{Levels, Opinion, Watch};
 pub use model::{BUILT_IN, ModelError};
-pub use picture::PictureError;
+pub use oe_picture::{Budget, PictureError};
 pub use place::{Cells, Region};

@@ -16,7 +16,7 @@ pub struct Region {
 
 impl Region {
     /// Whether it has the middle of a pixel, of a square with a side of so many.
-    fn has(self, x: usize, y: usize, size: usize) -> bool {
+    pub(crate) fn has(self, x: usize, y: usize, size: usize) -> bool {
         let within = |start: u16, length: u16, at: usize| {
             let (start, end) = (usize::from(start), usize::from(start) + usize::from(length));
             (start * 2 * size..end * 2 * size).contains(&((2 * at + 1) * 1_000))
@@ -101,8 +101,6 @@ pub struct Kept {
     pub rgb: Vec<u8>,
     /// Whether each cell counts: those of which less than half is ignored. Empty when all do.
     pub counted: Vec<bool>,
-    /// The pixels that are left, three bytes each.
-    pub rest: Vec<u8>,
 }
 
 /// What a pixel outside of a picture is for the network.
@@ -115,11 +113,9 @@ impl Kept {
             return Kept {
                 rgb,
                 counted: Vec::new(),
-                rest: Vec::new(),
             };
         }
         let (mut all, mut ignored) = (vec![0_usize; cells * cells], vec![0_usize; cells * cells]);
-        let mut rest = Vec::with_capacity(rgb.len());
         for (n, pixel) in rgb.as_chunks_mut::<3>().0.iter_mut().enumerate() {
             let (x, y) = (n % size, n / size);
             let cell = y * cells / size * cells + x * cells / size;
@@ -127,13 +123,11 @@ impl Kept {
             if ignore.iter().any(|region| region.has(x, y, size)) {
                 ignored[cell] += 1;
                 *pixel = OUTSIDE;
-            } else {
-                rest.extend_from_slice(pixel);
             }
         }
         let both = all.iter().zip(&ignored);
         let counted = both.map(|(all, ignored)| ignored * 2 < *all).collect();
-        Kept { rgb, counted, rest }
+        Kept { rgb, counted }
     }
 }
 
@@ -203,7 +197,6 @@ mod tests {
         };
         let kept = ignore(0, 0, 500, 1000);
         assert_eq!(kept.counted, [false, true, false, true]);
-        assert_eq!(kept.rest, vec![9; 32 * 64 * 3]);
         assert_eq!(
             (kept.rgb[0], kept.rgb[31 * 3], kept.rgb[32 * 3]),
             (127, 127, 9)

@@ -31,19 +31,25 @@ fn frames() -> Vec<Vec<u8>> {
 #[test]
 fn every_kind_of_jpeg_says_the_same() {
     let colour = ENGINE.look(&picture("colour.jpg")).unwrap();
-    assert!(!colour.dark);
+    assert!(colour.blind.is_none());
     for name in ["progressive.jpg", "cmyk.jpg"] {
         let look = ENGINE.look(&picture(name)).unwrap();
         let apart = (look.failure - colour.failure).abs();
-        assert!(!look.dark && apart < 1.0, "{name}: {look:?} {colour:?}");
+        assert!(
+            look.blind.is_none() && apart < 1.0,
+            "{name}: {look:?} {colour:?}"
+        );
     }
-    assert!(!ENGINE.look(&picture("grey.jpg")).unwrap().dark);
+    assert!(ENGINE.look(&picture("grey.jpg")).unwrap().blind.is_none());
 }
 
 #[test]
 fn there_is_no_opinion_on_nothing() {
     for name in ["black.jpg", "flat.jpg"] {
-        assert!(ENGINE.look(&picture(name)).unwrap().dark, "{name}");
+        assert!(
+            ENGINE.look(&picture(name)).unwrap().blind.is_some(),
+            "{name}"
+        );
     }
 }
 
@@ -281,7 +287,10 @@ fn where_all_is_ignored_there_is_nothing_to_see() {
         vec![region(20, 20, 960, 960)],
     ] {
         let seen = observe(tangle, &all);
-        assert!(seen.look.dark && seen.place.is_none(), "{seen:?}");
+        assert!(
+            seen.look.blind.is_some() && seen.place.is_none(),
+            "{seen:?}"
+        );
         assert!(seen.cells.odds.is_empty());
     }
 }

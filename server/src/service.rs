@@ -13,10 +13,9 @@ use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 #[cfg(feature = "embedded")]
 use oe_engine::{Ask, LookError};
+use oe_picture::{Budget, Picture};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::contexts::{Contexts, Levels, Turn};
 use crate::reply::{self, Answer, Edition, Problem};
@@ -27,8 +26,9 @@ use crate::verdicts::Verdict;
 pub const MAX_IMAGE: usize = 6_291_456;
 /// What a multipart body may hold besides the image.
 const MAX_OVERHEAD: u64 = 64 * 1_024;
-/// The largest side of an image, in pixels: checked before anything is allocated for it.
-const MAX_SIDE: usize = 8_192;
+/// The side of the square that a picture is decoded to where nobody looks: the engine's, so that the
+/// same pictures are refused.
+const SIDE: usize = 320;
 /// Pictures that may wait for each processor core. At 15 ms each the last waits a quarter of a second.
 #[cfg(feature = "embedded")]
 const QUEUE: usize = 16;
@@ -330,11 +330,7 @@ impl Service {
         let permit = Arc::clone(&self.decoders).acquire_owned().await;
         let permit = permit.map_err(|_| Problem::THROTTLED)?;
         let decoded = tokio::task::spawn_blocking(move || {
-            let options = DecoderOptions::default()
-                .set_max_width(MAX_SIDE)
-                .set_max_height(MAX_SIDE)
-                .set_strict_mode(false);
-            let result = JpegDecoder::new_with_options(image.as_slice(), options).decode();
+            let result = Picture::decode(&image, SIDE, Budget::process(), &|| false);
             drop(permit);
             result.map(drop).map_err(|_| Problem::DECODE)
         });

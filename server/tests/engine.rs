@@ -12,7 +12,7 @@ mod client;
 use std::sync::{Arc, LazyLock};
 
 use client::Print;
-use oe_engine::Engine;
+use oe_engine::{BUILT_IN, Engine};
 use oe_server::reply::Edition;
 use oe_server::{Config, Running};
 
@@ -23,8 +23,12 @@ const TANGLE: &[u8] = include_bytes!("../../demo/frames/frame-11.jpg");
 const BLACK: &[u8] = include_bytes!("../../engine/tests/pictures/black.jpg");
 
 fn service(edition: Edition, minimum: u32) -> Running {
+    service_with(Arc::clone(&ENGINE), edition, minimum)
+}
+
+fn service_with(engine: Arc<Engine>, edition: Edition, minimum: u32) -> Running {
     Running::start(Config {
-        engine: Some(Arc::clone(&ENGINE)),
+        engine: Some(engine),
         edition,
         minimum,
         recommended: 20,
@@ -73,10 +77,48 @@ fn a_black_picture_changes_no_opinion_and_a_broken_one_has_none() {
     );
 }
 
+/// The model gives no number: its biases are as large as they get. A file's last bytes are these.
+#[test]
+fn what_the_model_cannot_is_the_services_fault() {
+    let mut file = BUILT_IN.to_vec();
+    let end = file.len() - 8;
+    for bias in file[end..].chunks_exact_mut(4) {
+        bias.copy_from_slice(&f32::MAX.to_le_bytes());
+    }
+    let length = u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize;
+    let weights = &file[(12 + length).next_multiple_of(64)..];
+    let sum = weights.iter().fold(u32::MAX, |crc, byte| {
+        let step = |crc: u32, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
+        (0..8).fold(crc ^ u32::from(*byte), step)
+    });
+    let key = b"\"crc32\": \"";
+    let at = file
+        .windows(key.len())
+        .position(|part| part == key)
+        .unwrap()
+        + key.len();
+    file[at..at + 8].copy_from_slice(format!("{:08x}", !sum).as_bytes());
+    let engine = Arc::new(Engine::with_model(file).unwrap());
+    let service = service_with(engine, Edition::B, 0);
+    let print = Print::new(service.addr());
+    let (status, answer) = print.process(FINE);
+    assert_eq!(
+        (status, &answer["ErrorType"]),
+        (500, &"OE_INTERNAL_ERROR".into())
+    );
+    let (status, answer) = print.process(&FINE[..FINE.len() / 2]);
+    assert_eq!(
+        (status, &answer["ErrorType"]),
+        (400, &"OE_IMAGE_DECODE_FAILED".into())
+    );
+}
+
 /// More pictures at once than can be looked at: some are told to come again, the others to come later.
+/// The engine is a slow one, so that they are still many when the last has come.
 #[test]
 fn too_many_at_once_are_throttled_and_nobody_is_lost() {
-    let service = service(Edition::B, 5);
+    let slow = Engine::new().unwrap().with_kind("plain").unwrap();
+    let service = service_with(Arc::new(slow), Edition::B, 5);
     let addr = service.addr();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let prints: Vec<_> = (0..cores * 60).map(|_| Print::new(addr)).collect();

@@ -8,7 +8,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use oe_engine::{Ask, Engine, LookError, PictureError};
+use oe_engine::{Ask, Engine, LookError};
+use oe_picture::{Budget, Picture, PictureError};
 
 use super::manifest::Entry;
 use super::{read_bytes, said};
@@ -132,8 +133,9 @@ fn progress(next: &AtomicUsize, count: usize) {
 fn look(engine: &Engine, jpeg: &[u8], n: usize, squares: Option<&File>) -> Result<Seen, String> {
     let seen = |answer| Ok(Seen { answer });
     let unreadable = |why: PictureError| seen(Answer::Unreadable(why.to_string()));
-    let (square, pixels) = match engine.square(jpeg) {
-        Ok(square) => square,
+    let decoded = Picture::decode(jpeg, engine.size(), Budget::process(), &|| false);
+    let Picture { square, pixels, .. } = match decoded {
+        Ok(picture) => picture,
         Err(why) => return unreadable(why),
     };
     if let Some(file) = squares {
@@ -146,8 +148,8 @@ fn look(engine: &Engine, jpeg: &[u8], n: usize, squares: Option<&File>) -> Resul
         Err(LookError::Picture(why)) => return unreadable(why),
         Err(why) => return Err(why.to_string()),
     };
-    if told.look.dark {
-        return seen(Answer::Blind("dark, or of one colour".to_owned()));
+    if let Some(why) = told.look.blind {
+        return seen(Answer::Blind(why.to_string()));
     }
     let cells = told.cells.odds.iter().flatten();
     let share = |thousandths: u16| f64::from(thousandths) / 1_000.0;
