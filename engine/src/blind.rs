@@ -41,7 +41,11 @@ impl fmt::Display for Blind {
 /// A tenth of the cells must differ by this (of 255) from the mean of those around them,
 const LEAST_CONTRAST: f32 = 1.2;
 /// and by so many times what noise alone would make of them.
-const LEAST_TO_NOISE: f32 = 1.8;
+const LEAST_TO_NOISE: f32 = 2.2;
+/// No sensor's noise in the dark makes cells differ by this; what does may be finer in itself,
+const STRONG_CONTRAST: f32 = 6.0;
+/// down to what noise of any strength makes.
+const STRONG_TO_NOISE: f32 = 1.25;
 /// Of noise, a tenth lies further away than so many standard deviations; and a cell less the mean of
 /// four has so many times the deviation of a cell.
 const TENTH_OF_NOISE: f32 = 1.645 * 1.118;
@@ -68,12 +72,26 @@ pub fn blindness(
 ) -> Result<Option<Blind>, PictureError> {
     let picture = Picture::decode(jpeg, SIDE, budget, &|| false)?;
     let ignored = |x, y| ignore.iter().any(|region| region.has(x, y, SIDE));
-    Ok(look(&picture.square, SIDE, &ignored))
+    Ok(look(&picture.square, SIDE, rounding(&picture), &ignored))
+}
+
+/// The deviation of a cell's brightness that comes of rounding in the file: of the means of so many
+/// blocks, each rounded on its own.
+pub fn rounding(picture: &Picture) -> f32 {
+    let cells = (SMALL / 4 * SMALL / 4) as f32;
+    let blocks = picture.blocks as f32 / cells;
+    picture.step / 12_f32.sqrt() / blocks.max(1.0).sqrt()
 }
 
 /// Whether there is nothing to see in a square picture with a side of `size`, of three bytes a pixel.
-/// `ignored` names pixels that do not count, by column and row.
-pub fn look(rgb: &[u8], size: usize, ignored: &dyn Fn(usize, usize) -> bool) -> Option<Blind> {
+/// `rounding` is what [`rounding`] says, or 0; `ignored` names pixels that do not count, by column and
+/// row.
+pub fn look(
+    rgb: &[u8],
+    size: usize,
+    rounding: f32,
+    ignored: &dyn Fn(usize, usize) -> bool,
+) -> Option<Blind> {
     let step = (size / SMALL).max(1);
     let small = Grid::averages(rgb, size, step, ignored);
     let halves = small.halved();
@@ -89,8 +107,12 @@ pub fn look(rgb: &[u8], size: usize, ignored: &dyn Fn(usize, usize) -> bool) -> 
     // bits, its blocks are flat, and all noise is between them.
     let noise = (small.noise() / 4.0).max(halves.noise() / 2.0);
     // What is added is what rounding to whole numbers makes.
-    let expected = noise * TENTH_OF_NOISE + 0.05;
-    if contrast >= LEAST_CONTRAST && contrast >= LEAST_TO_NOISE * expected {
+    let expected = noise.max(rounding) * TENTH_OF_NOISE + 0.05;
+    let times = match contrast >= STRONG_CONTRAST {
+        true => STRONG_TO_NOISE,
+        false => LEAST_TO_NOISE,
+    };
+    if contrast >= LEAST_CONTRAST && contrast >= times * expected {
         return has_no_signal(rgb, size, ignored).then_some(Blind::NoSignal);
     }
     Some(match (bright < DARK, noise < QUIET) {
@@ -195,17 +217,19 @@ fn grey([r, g, b]: [u8; 3]) -> u32 {
 
 /// A tile is flat when no colour differs by more than this within,
 const FLAT: u8 = 3;
-/// and drawn when it is not as black or as white as a picture can be.
+/// counts when it is not as black or as white as a picture can be,
 const DRAWN: std::ops::RangeInclusive<u32> = 20..=245;
+/// and is vivid when its colours differ by this: a dim grey scene can be flat in a poor JPEG.
+const VIVID: u8 = 48;
 
-/// Whether most of a picture is flat tiles of a few colours, to the number: colour bars, a blue
+/// Whether most of a picture is flat tiles of a few vivid colours, to the number: colour bars, a blue
 /// screen with a line of text. No camera sees such a thing: light and noise are never so even, save
 /// where they are at an end of the scale.
 fn has_no_signal(rgb: &[u8], size: usize, ignored: &dyn Fn(usize, usize) -> bool) -> bool {
     const TILE: usize = 8;
     let (pixels, _) = rgb.as_chunks::<3>();
     let side = size / TILE;
-    let (mut all, mut drawn) = (0, 0);
+    let (mut all, mut vivid) = (0, 0);
     let mut colours: Vec<([u8; 3], usize)> = Vec::new();
     for n in 0..side * side {
         let (left, top) = (n % side * TILE, n / side * TILE);
@@ -230,7 +254,9 @@ fn has_no_signal(rgb: &[u8], size: usize, ignored: &dyn Fn(usize, usize) -> bool
         }
         all += 1;
         if flat {
-            drawn += 1;
+            let (low, high) = (least.iter().min(), least.iter().max());
+            let spread = high.zip(low).map_or(0, |(high, low)| high - low);
+            vivid += usize::from(spread >= VIVID);
             let same =
                 |known: &[u8; 3]| known.iter().zip(least).all(|(a, b)| a.abs_diff(b) <= FLAT);
             match colours.iter_mut().find(|(known, _)| same(known)) {
@@ -241,7 +267,7 @@ fn has_no_signal(rgb: &[u8], size: usize, ignored: &dyn Fn(usize, usize) -> bool
     }
     colours.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let few: usize = colours.iter().take(12).map(|(_, count)| count).sum();
-    drawn * 3 >= side * side && few * 4 >= all * 3
+    vivid * 3 >= side * side && few * 4 >= all * 3
 }
 
 #[cfg(test)]
@@ -257,7 +283,7 @@ mod tests {
     }
 
     fn seen(of: impl Fn(usize, usize) -> [u8; 3]) -> Option<Blind> {
-        look(&square(of), SIZE, &|_, _| false)
+        look(&square(of), SIZE, 0.0, &|_, _| false)
     }
 
     /// A number from 0 to 255 that hangs on a place and looks like chance.
@@ -307,7 +333,10 @@ mod tests {
         };
         assert_eq!(seen(dim), None);
         let thing = |x: usize, y: usize| (80..240).contains(&x) && (60..300).contains(&y);
-        assert_eq!(look(&square(dim), SIZE, &thing), Some(Blind::Noise));
-        assert_eq!(look(&square(dim), SIZE, &|_, _| true), Some(Blind::Ignored));
+        assert_eq!(look(&square(dim), SIZE, 0.0, &thing), Some(Blind::Noise));
+        assert_eq!(
+            look(&square(dim), SIZE, 0.0, &|_, _| true),
+            Some(Blind::Ignored)
+        );
     }
 }

@@ -183,7 +183,8 @@ impl Engine {
             return Err(LookError::Stopped);
         }
         let picture = Picture::decode(jpeg, self.size(), Budget::process(), ask.stop)?;
-        self.observe_square(picture.square, picture.pixels, ask)
+        let rounding = blind::rounding(&picture);
+        self.observe_rounded(picture.square, picture.pixels, rounding, ask)
     }
 
     /// Looks at a picture that is squashed to a square already: [`size`](Engine::size) times as many
@@ -197,11 +198,21 @@ impl Engine {
         pixels: u64,
         ask: &Ask,
     ) -> Result<Observation, LookError> {
+        self.observe_rounded(square, pixels, 0.0, ask)
+    }
+
+    fn observe_rounded(
+        &self,
+        square: Vec<u8>,
+        pixels: u64,
+        rounding: f32,
+        ask: &Ask,
+    ) -> Result<Observation, LookError> {
         let size = self.size();
         let side = cells(size);
         let kept = Kept::new(square, size, side, ask.ignore);
         let ignored = |x, y| ask.ignore.iter().any(|region| region.has(x, y, size));
-        if let Some(blind) = blind::look(&kept.rgb, size, &ignored) {
+        if let Some(blind) = blind::look(&kept.rgb, size, rounding, &ignored) {
             return Ok(nothing(blind, pixels));
         }
         let input = Input {

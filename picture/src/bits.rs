@@ -117,6 +117,12 @@ impl<'a> Bits<'a> {
         self.made_up > self.count
     }
 
+    /// Whether the data end within the next few bytes.
+    pub(crate) fn near_end(&mut self) -> bool {
+        self.need();
+        self.made_up > 0 || self.data.len() - self.at < 2
+    }
+
     /// Where the data end, and how many whole bytes before that were not used, of those that are not
     /// padding. From here on only [`Bits::new`] makes sense.
     pub(crate) fn end(&self) -> (usize, usize) {

@@ -23,6 +23,10 @@ pub struct Picture {
     pub height: usize,
     /// The whole picture squashed to a square and turned upright: RGB, row by row.
     pub square: Vec<u8>,
+    /// How many blocks its brightness has in the file,
+    pub blocks: usize,
+    /// and to what the mean of each is rounded, of 255.
+    pub step: f32,
     /// What its pixels are known by: equal for equal pixels, and almost never for others.
     pub pixels: u64,
 }
@@ -62,6 +66,9 @@ impl Picture {
             let percent = (there * 100.0) as u32;
             return wrong(format!("it is cut off: {percent} % of it is there"));
         }
+        let light = frame.components.first();
+        let (wide, high) = light.map_or((0, 0), |part| part.own_blocks());
+        let step = light.and_then(|part| header.quant[part.table]);
         let planes = rows.planes.into_iter().map(|plane| plane.into_square());
         let square = coloured(&planes.collect::<Vec<_>>(), Colours::of(&header, &frame));
         Ok(Picture {
@@ -71,6 +78,8 @@ impl Picture {
                 None | Some(1) => square,
                 Some(orientation) => exif::upright(&square, side, orientation),
             },
+            blocks: wide * high,
+            step: step.map_or(0.0, |table| f32::from(table[0]) / 8.0),
             pixels: rows.fingerprint.number(),
         })
     }

@@ -92,10 +92,8 @@ impl<'a> Scan<'a> {
             done: 0,
             head,
         };
-        if !scan.zeros_are_pixels() {
-            scan.leave_out_padding(frame.progressive);
-            scan.bits = Bits::new(scan.data, scan.head.at);
-        }
+        scan.leave_out_padding(frame.progressive || scan.zeros_are_pixels());
+        scan.bits = Bits::new(scan.data, scan.head.at);
         Ok(scan)
     }
 
@@ -111,13 +109,16 @@ impl<'a> Scan<'a> {
 
     /// Ends the data where zeros begin: cameras with buffers of one size pad with them, and what was
     /// lost on the way is sometimes filled with them. One zero can be the last code's end.
-    fn leave_out_padding(&mut self, progressive: bool) {
+    fn leave_out_padding(&mut self, only_at_the_end: bool) {
         let rest = self.data.get(self.head.at..).unwrap_or_default();
         let begins = |at: usize| at - rest[..at].iter().rev().take_while(|b| **b == 0).count();
         let mut from = begins(rest.len());
+        if only_at_the_end && rest.len() - from < ZERO_RUN {
+            return;
+        }
         // A run that is long enough has one of these whole.
         let (chunks, _) = rest.as_chunks::<{ ZERO_RUN / 2 }>();
-        for (n, chunk) in chunks.iter().enumerate().filter(|_| !progressive) {
+        for (n, chunk) in chunks.iter().enumerate().filter(|_| !only_at_the_end) {
             let at = n * ZERO_RUN / 2;
             if at >= from || *chunk != [0; ZERO_RUN / 2] {
                 continue;
@@ -150,7 +151,8 @@ impl<'a> Scan<'a> {
             return Ok(false);
         }
         let decoded = decode(self);
-        if self.bits.ran_out() {
+        // What is wrong with the last bytes is that there are no more: one can be padding.
+        if self.bits.ran_out() || decoded.is_err() && self.bits.near_end() {
             self.ran_out()?;
             return Ok(false);
         }

@@ -17,6 +17,7 @@ use oe_core::config::{Confidence, Options};
 use oe_core::reply::{Reason, retry_after};
 use oe_core::trust::Trust;
 use oe_core::{frame, verdict, wire};
+use oe_picture::{Budget, Picture, PictureError};
 
 pub use calls::{calls, uploads_of};
 
@@ -32,6 +33,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("saved", saved),
     ("options", options),
     ("calls", calls),
+    ("jpeg", jpeg),
 ];
 
 /// The body of an answer with a verdict.
@@ -171,4 +173,18 @@ pub fn options(data: &[u8]) {
         assert!(error.status.is_error());
     }
     assert!(frame::check(data).is_ok() == (data.starts_with(&[0xFF, 0xD8, 0xFF])));
+}
+
+/// A picture. It is decoded or refused, within the budget, whatever the bytes are.
+pub fn jpeg(data: &[u8]) {
+    let budget = Budget::new(4_000_000);
+    // So that a few bytes that say many pixels do not take all the time there is.
+    let asked = std::cell::Cell::new(0);
+    let stop = || asked.replace(asked.get() + 1) > 20_000;
+    match Picture::decode(data, 16, &budget, &stop) {
+        Ok(picture) => assert_eq!(picture.square.len(), 16 * 16 * 3),
+        Err(PictureError::Undecodable(why)) => assert!(!why.is_empty()),
+        Err(_) => {}
+    }
+    assert_eq!(budget.taken(), 0);
 }

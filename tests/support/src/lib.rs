@@ -2,6 +2,7 @@
 //! wrong, the built library and programs compiled against it.
 
 pub mod certs;
+pub mod jpeg;
 pub mod library;
 pub mod moonraker;
 pub mod peer;
