@@ -179,12 +179,27 @@ impl Engine {
     /// The picture cannot be decoded or has more than 50 million pixels; the model gave no number; or
     /// the look was stopped.
     pub fn observe(&self, jpeg: &[u8], ask: &Ask) -> Result<Observation, LookError> {
+        let picture = self.decode(jpeg, ask)?;
+        let rounding = blind::rounding(&picture);
+        self.observe_rounded(picture.square, picture.pixels, rounding, ask)
+    }
+
+    /// The square that the network gets of a JPEG, three bytes a pixel, and what the whole picture is
+    /// known by.
+    ///
+    /// # Errors
+    /// The picture cannot be decoded or has more than 50 million pixels; or it was stopped.
+    pub fn square(&self, jpeg: &[u8], ask: &Ask) -> Result<(Vec<u8>, u64), LookError> {
+        let picture = self.decode(jpeg, ask)?;
+        Ok((picture.square, picture.pixels))
+    }
+
+    fn decode(&self, jpeg: &[u8], ask: &Ask) -> Result<Picture, LookError> {
         if (ask.stop)() {
             return Err(LookError::Stopped);
         }
-        let picture = Picture::decode(jpeg, self.size(), Budget::process(), ask.stop)?;
-        let rounding = blind::rounding(&picture);
-        self.observe_rounded(picture.square, picture.pixels, rounding, ask)
+        let budget = Budget::process();
+        Ok(Picture::decode(jpeg, self.size(), budget, ask.stop)?)
     }
 
     /// Looks at a picture that is squashed to a square already: [`size`](Engine::size) times as many

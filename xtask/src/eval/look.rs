@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use oe_engine::{Ask, Engine, LookError};
-use oe_picture::{Budget, Picture, PictureError};
 
 use super::manifest::Entry;
 use super::{read_bytes, said};
@@ -132,22 +131,18 @@ fn progress(next: &AtomicUsize, count: usize) {
 /// Looks at picture n.
 fn look(engine: &Engine, jpeg: &[u8], n: usize, squares: Option<&File>) -> Result<Seen, String> {
     let seen = |answer| Ok(Seen { answer });
-    let unreadable = |why: PictureError| seen(Answer::Unreadable(why.to_string()));
-    let decoded = Picture::decode(jpeg, engine.size(), Budget::process(), &|| false);
-    let Picture { square, pixels, .. } = match decoded {
-        Ok(picture) => picture,
-        Err(why) => return unreadable(why),
+    let ask = Ask::default();
+    let told = match engine.observe(jpeg, &ask) {
+        Ok(told) => told,
+        Err(LookError::Picture(why)) => return seen(Answer::Unreadable(why.to_string())),
+        Err(why) => return Err(why.to_string()),
     };
     if let Some(file) = squares {
+        let (square, _) = engine.square(jpeg, &ask).map_err(|why| why.to_string())?;
         let at = (n * square.len()) as u64;
         let written = file.write_all_at(&square, at);
         written.map_err(|why| format!("squares: {why}"))?;
     }
-    let told = match engine.observe_square(square, pixels, &Ask::default()) {
-        Ok(told) => told,
-        Err(LookError::Picture(why)) => return unreadable(why),
-        Err(why) => return Err(why.to_string()),
-    };
     if let Some(why) = told.look.blind {
         return seen(Answer::Blind(why.to_string()));
     }
