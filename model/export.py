@@ -21,6 +21,8 @@ EPSILON = 1e-3
 ALIGNMENT = 64
 LARGEST = 3_700_000
 """Bytes of a file."""
+LONGEST_HEAD = 16 * 1024
+"""Bytes of its head, for the engine."""
 
 
 NONE = {"scale": 1.0, "offset": 0.0, "map_scale": 1.0, "map_offset": 0.0, "least": -99.0, "most": 99.0, "usual": 0.0}
@@ -113,7 +115,7 @@ def checked(calibration):
         raise Refused(f"a calibration is {', '.join(NONE)}, all of them numbers")
     over = [calibration["scale"], calibration["map_scale"], calibration["most"], -calibration["least"]]
     if min(over) <= 0:
-        raise Refused("scales and the most of a calibration are over 0, and the least is under")
+        raise Refused("of a calibration the scales and the most are over 0, and the least is under")
     return dict(calibration)
 
 
@@ -127,6 +129,8 @@ def encode(arrays, name, size, calibration):
     head = {"name": name, "size": size, "architecture": ARCHITECTURE, "calibration": calibration,
             "usual": usual, "crc32": f"{zlib.crc32(weights):08x}"}
     text = json.dumps(head, sort_keys=True).encode()
+    if len(text) > LONGEST_HEAD:
+        raise Refused("the head is too long: what is the name?")
     start = b"OEMODEL2" + struct.pack("<I", len(text)) + text
     file = start + bytes(-len(start) % ALIGNMENT) + weights
     if len(file) > LARGEST:

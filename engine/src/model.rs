@@ -144,23 +144,23 @@ impl Model {
 
 /// CRC-32, eight bytes at a time.
 fn crc32(bytes: &[u8]) -> u32 {
-    static TABLES: [[u32; 256]; 8] = tables();
+    let tables = tables();
     let (eights, rest) = bytes.as_chunks::<8>();
     let mut crc = u32::MAX;
     for eight in eights {
         let word = u64::from_le_bytes(*eight) ^ u64::from(crc);
         crc = (0..8).fold(0, |sum, n| {
-            sum ^ TABLES[7 - n][(word >> (8 * n)) as usize & 255]
+            sum ^ tables[7 - n][(word >> (8 * n)) as usize & 255]
         });
     }
     for byte in rest {
-        crc = crc >> 8 ^ TABLES[0][(crc as u8 ^ byte) as usize];
+        crc = crc >> 8 ^ tables[0][(crc as u8 ^ byte) as usize];
     }
     !crc
 }
 
 /// What a byte does to the sum, and the same with up to seven zeros behind it.
-const fn tables() -> [[u32; 256]; 8] {
+fn tables() -> [[u32; 256]; 8] {
     let mut tables = [[0; 256]; 8];
     let mut n = 0;
     while n < 256 * 8 {

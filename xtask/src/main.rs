@@ -33,6 +33,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   errors [--check]   write docs/errors.md, or compare it with what would be written
   bench [--short] [ONE]  what a call costs against libcurl and others; needs valgrind, strace and the peers' libraries
   eval PICTURES [OPTION...]  how well the engine sees a folder of labelled pictures; `eval` alone says more
+  bench looks        what a look of the engine takes, against ONNX Runtime; needs valgrind, binutils
   notices [--check]  write docs/third-party-notices.txt, or compare it with what would be written
   dist [TARGET...]   archives in target/dist; fetches a compiler, zig and the rest into target/toolchain
   deb TARGET...      Debian packages from these archives' parts, and of the service; needs lintian
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         ["bench"] => bench::run(bench::Length::LONG, ""),
         ["bench", "--short"] => bench::run(bench::Length::SHORT, ""),
         ["bench", "--short", only] => bench::run(bench::Length::SHORT, only),
+        ["bench", "looks"] => bench::looks::run(),
         ["bench", only] => bench::run(bench::Length::LONG, only),
         ["eval", words @ ..] => eval::run(words),
         ["notices"] => notices::run(false),

@@ -142,9 +142,28 @@ impl Built {
     }
 }
 
+/// The engine's network with every kind of kernel that this processor can run: the only loops of ours
+/// with pointers in them.
+fn kernels() -> Result<(), String> {
+    println!("  the kernels of the network");
+    let mut cargo = nightly("cargo");
+    cargo.args(["test", "--quiet", "--locked", "--target", TARGET]);
+    cargo.args(["--package", "oe-process-engine", "--lib", "network"]);
+    cargo.env("RUSTFLAGS", "-Zsanitizer=address");
+    cargo.env("CARGO_TARGET_DIR", Sanitizer::Address.folder());
+    let tests = output("cargo test", NIGHTLY, cargo.current_dir(root()))?;
+    match tests.contains("0 failed") && !tests.contains(" 0 passed") {
+        true => Ok(()),
+        false => Err(format!("the tests of the network did not run\n{tests}")),
+    }
+}
+
 /// Runs the C tests, and a stress of `seconds`, under a sanitizer.
 pub fn run(sanitizer: Sanitizer, seconds: &str) -> Result<(), String> {
     println!("building for {} ...", sanitizer.short());
+    if sanitizer == Sanitizer::Address {
+        kernels()?;
+    }
     let built = Built::new(sanitizer)?;
     built.find_the_planted_error()?;
     let service = Running::start(Config {

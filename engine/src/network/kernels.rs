@@ -159,26 +159,24 @@ macro_rules! kernels {
                 assert!(size(&[d.width, d.channels]).is_some_and(|end| end <= d.to.len()));
                 // SAFETY: in bounds, as asserted; four pixels at a time only where there are four.
                 unsafe {
-                    match (d.kernel, d.stride, d.width >= 4) {
-                        (3, 1, true) => window::<3, 1, 4>(d),
-                        (3, 2, true) => window::<3, 2, 4>(d),
-                        (5, 1, true) => window::<5, 1, 4>(d),
-                        (5, 2, true) => window::<5, 2, 4>(d),
-                        (3, 1, false) => window::<3, 1, 1>(d),
-                        (3, 2, false) => window::<3, 2, 1>(d),
-                        (5, 1, false) => window::<5, 1, 1>(d),
-                        (5, 2, false) => window::<5, 2, 1>(d),
+                    match (d.kernel, d.stride) {
+                        (3 | 5, 1 | 2) if LANES == 1 || d.width < 4 => narrow(d),
+                        (3, 1) => window::<3, 1>(d),
+                        (3, 2) => window::<3, 2>(d),
+                        (5, 1) => window::<5, 1>(d),
+                        (5, 2) => window::<5, 2>(d),
                         _ => unreachable!("no such convolution"),
                     }
                 }
             }
 
-            /// `M` pixels at a time; the last overlap others where the width is no multiple.
+            /// Four pixels at a time; the last overlap others where the width is no multiple.
             ///
             /// # Safety
-            /// What `depthwise` asserts, `K` and `S` as in `d`, and a width of `M` at least.
+            /// What `depthwise` asserts, `K` and `S` as in `d`, and a width of four at least.
             #$attribute
-            unsafe fn window<const K: usize, const S: usize, const M: usize>(d: &mut Depthwise) {
+            unsafe fn window<const K: usize, const S: usize>(d: &mut Depthwise) {
+                const M: usize = 4;
                 let mut x = 0;
                 while x < d.width {
                     let x0 = x.min(d.width - M);
@@ -205,6 +203,31 @@ macro_rules! kernels {
                         }
                     }
                     x += M;
+                }
+            }
+
+            /// One pixel at a time: for the smallest pictures, and where a vector is one number.
+            ///
+            /// # Safety
+            /// What `depthwise` asserts.
+            #$attribute
+            unsafe fn narrow(d: &mut Depthwise) {
+                for x in 0..d.width {
+                    for c in (0..d.channels).step_by(LANES) {
+                        // SAFETY: in bounds, as the caller promises.
+                        unsafe {
+                            let mut sum = load(d.bias.as_ptr().add(c));
+                            for ky in 0..d.kernel {
+                                let row = d.rows.as_ptr().add(ky * d.row + x * d.stride * d.channels + c);
+                                let w = d.weights.as_ptr().add(ky * d.kernel * d.channels + c);
+                                for kx in 0..d.kernel {
+                                    let at = kx * d.channels;
+                                    sum = fma(load(row.add(at)), load(w.add(at)), sum);
+                                }
+                            }
+                            store(d.to.as_mut_ptr().add(x * d.channels + c), relu6(sum));
+                        }
+                    }
                 }
             }
 

@@ -17,6 +17,7 @@ use oe_core::config::{Confidence, Options};
 use oe_core::reply::{Reason, retry_after};
 use oe_core::trust::Trust;
 use oe_core::{frame, verdict, wire};
+use oe_engine::{Ask, BUILT_IN, Engine};
 use oe_picture::{Budget, Picture, PictureError};
 
 pub use calls::{calls, uploads_of};
@@ -34,6 +35,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("options", options),
     ("calls", calls),
     ("jpeg", jpeg),
+    ("model", model),
 ];
 
 /// The body of an answer with a verdict.
@@ -133,6 +135,32 @@ pub fn saved(data: &[u8]) {
             .expect("what is saved can be restored");
     }
     assert_eq!(world.requests(), 0, "restoring sends nothing");
+}
+
+/// A model file: from the first byte on, or with a checksum that is right and weights that end early.
+/// What is read can be run.
+pub fn model(data: &[u8]) {
+    let _ = Engine::with_model(data.to_vec());
+    let Some((cut, head)) = data.split_first_chunk::<4>() else {
+        return;
+    };
+    let length = u32::from_le_bytes(BUILT_IN[8..12].try_into().expect("four bytes")) as usize;
+    let weights = &BUILT_IN[(12 + length).next_multiple_of(64)..];
+    let cut = (u32::from_le_bytes(*cut) as usize).min(weights.len());
+    let mut file = b"OEMODEL2".to_vec();
+    file.extend_from_slice(&u32::try_from(head.len()).expect("short").to_le_bytes());
+    file.extend_from_slice(head);
+    file.resize(file.len().next_multiple_of(64), 0);
+    file.extend_from_slice(&weights[..weights.len() - cut]);
+    if let Ok(engine) = Engine::with_model(file) {
+        assert_eq!(cut, 0, "what is cut off is found out");
+        let side = engine.size();
+        assert!((32..=1_024).contains(&side));
+        let square = vec![data[0]; side.min(96).pow(2) * 3];
+        if let Ok(seen) = engine.observe_square(square, 0, &Ask::default()) {
+            assert!(seen.look.failure.is_finite());
+        }
+    }
 }
 
 /// Setters in any order with any value.

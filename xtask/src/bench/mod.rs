@@ -4,6 +4,7 @@
 //! busy machine, so that peers take turns and ratios are taken within a turn.
 
 mod images;
+pub mod looks;
 mod parts;
 mod peers;
 mod server;
@@ -106,7 +107,7 @@ pub fn run(length: Length, only: &str) -> Result<(), String> {
             part(&bench)?;
         }
     }
-    bench.bars();
+    bars(&bench.figures.borrow());
     Ok(())
 }
 
@@ -192,26 +193,27 @@ impl Bench {
             .map(|(time, ratio)| (median(time), median(ratio)))
             .collect())
     }
+}
 
-    fn bars(&self) {
-        if self.figures.borrow().is_empty() {
-            return;
-        }
-        let mut rows = vec![row(["figure", "measured", "must", "aim", ""])];
-        for figure in self.figures.borrow().iter() {
-            let verdict = match figure.measured {
-                measured if measured <= figure.aim => "aim met",
-                measured if measured <= figure.must => "met",
-                _ => "NOT met",
-            };
-            rows.push(vec![
-                figure.name.to_owned(),
-                number(figure.measured),
-                number(figure.must),
-                number(figure.aim),
-                verdict.to_owned(),
-            ]);
-        }
-        table::print("Bars", &rows);
+/// The figures against their bars.
+fn bars(figures: &[Figure]) {
+    if figures.is_empty() {
+        return;
     }
+    let mut rows = vec![row(["figure", "measured", "must", "aim", ""])];
+    for figure in figures {
+        let verdict = match figure.measured {
+            measured if measured <= figure.aim => "aim met",
+            measured if measured <= figure.must => "met",
+            _ => "NOT met",
+        };
+        rows.push(vec![
+            figure.name.to_owned(),
+            number(figure.measured),
+            number(figure.must),
+            number(figure.aim),
+            verdict.to_owned(),
+        ]);
+    }
+    table::print("Bars", &rows);
 }
