@@ -40,12 +40,9 @@ impl fmt::Display for Blind {
 
 /// A tenth of the cells must differ by this (of 255) from the mean of those around them,
 const LEAST_CONTRAST: f32 = 1.2;
-/// and by so many times what noise alone would make of them.
-const LEAST_TO_NOISE: f32 = 2.2;
-/// No sensor's noise in the dark makes cells differ by this; what does may be finer in itself,
-const STRONG_CONTRAST: f32 = 6.0;
-/// down to what noise of any strength makes.
-const STRONG_TO_NOISE: f32 = 1.25;
+/// and by so many times what noise alone would make of them: less where they differ by much, which no
+/// sensor's noise in the dark does, down to what noise of any strength can make.
+const TO_NOISE: (f32, f32, f32) = (2.4, 0.16, 1.25);
 /// Of noise, a tenth lies further away than so many standard deviations; and a cell less the mean of
 /// four has so many times the deviation of a cell.
 const TENTH_OF_NOISE: f32 = 1.645 * 1.118;
@@ -108,10 +105,8 @@ pub fn look(
     let noise = (small.noise() / 4.0).max(halves.noise() / 2.0);
     // What is added is what rounding to whole numbers makes.
     let expected = noise.max(rounding) * TENTH_OF_NOISE + 0.05;
-    let times = match contrast >= STRONG_CONTRAST {
-        true => STRONG_TO_NOISE,
-        false => LEAST_TO_NOISE,
-    };
+    let (times, less, least) = TO_NOISE;
+    let times = (times - less * contrast).max(least);
     if contrast >= LEAST_CONTRAST && contrast >= times * expected {
         return has_no_signal(rgb, size, ignored).then_some(Blind::NoSignal);
     }

@@ -133,21 +133,28 @@ impl<'a> Header<'a> {
                     }
                     _ => return damaged("a restart interval is cut off"),
                 },
-                marker::APP0 => self.jfif |= segment.starts_with(b"JFIF\0"),
-                marker::APP1 => {
-                    if let Some(tiff) = segment.strip_prefix(b"Exif\0\0") {
-                        self.orientation = self.orientation.or(exif::orientation(tiff));
-                    }
-                }
-                marker::APP14 => {
-                    if let [b'A', b'd', b'o', b'b', b'e', .., transform] =
-                        segment.get(..12).unwrap_or_default()
-                    {
-                        self.adobe = Some(*transform);
-                    }
-                }
-                _ => {}
+                _ => self.app(code, segment),
             }
+        }
+    }
+
+    /// What a program or a camera adds: the names of colours, which way is up.
+    fn app(&mut self, code: u8, segment: &[u8]) {
+        match code {
+            marker::APP0 => self.jfif |= segment.starts_with(b"JFIF\0"),
+            marker::APP1 => {
+                if let Some(tiff) = segment.strip_prefix(b"Exif\0\0") {
+                    self.orientation = self.orientation.or(exif::orientation(tiff));
+                }
+            }
+            marker::APP14 => {
+                if let [b'A', b'd', b'o', b'b', b'e', .., transform] =
+                    segment.get(..12).unwrap_or_default()
+                {
+                    self.adobe = Some(*transform);
+                }
+            }
+            _ => {}
         }
     }
 

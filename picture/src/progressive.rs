@@ -293,14 +293,14 @@ fn paint(
     let mut strips: Vec<Strip> = frame.components.iter().map(Strip::new).collect();
     for row in 0..frame.mcus_high {
         for (index, part) in frame.components.iter().enumerate() {
-            if stop() {
-                return Err(PictureError::Stopped);
-            }
             let (blocks, _) = planes[index].coefficients.as_chunks::<64>();
             let Some(scales) = &planes[index].scales else {
                 return wrong("a quantisation table is missing");
             };
             for down in 0..part.v {
+                if stop() {
+                    return Err(PictureError::Stopped);
+                }
                 let from = (row * part.v + down) * part.blocks_wide;
                 for (across, block) in blocks[from..][..part.blocks_wide].iter().enumerate() {
                     let flat = block[1..].iter().all(|value| *value == 0);
@@ -308,7 +308,7 @@ fn paint(
                 }
             }
         }
-        rows.take(frame, row, &strips);
+        rows.take(frame, row, &strips, stop)?;
     }
     Ok(())
 }

@@ -8,8 +8,21 @@
 
 use std::collections::VecDeque;
 
+use crate::error::PictureError;
+
 /// Weights come in groups that fit a vector register.
 const LANES: usize = 4;
+
+/// From so many samples on, a row is so much work for each row of the square that the stop flag is read
+/// every time.
+const WIDE: usize = 4_096;
+
+fn stopped(wide: bool, stop: &dyn Fn() -> bool) -> Result<(), PictureError> {
+    match wide && stop() {
+        true => Err(PictureError::Stopped),
+        false => Ok(()),
+    }
+}
 
 /// What one sample of the square is made of.
 struct Span {
@@ -108,7 +121,11 @@ impl Resampler {
     }
 
     /// Takes the next row.
-    pub(crate) fn take(&mut self, samples: &[u8]) {
+    pub(crate) fn take(
+        &mut self,
+        samples: &[u8],
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), PictureError> {
         let (groups, last) = samples.as_chunks::<LANES>();
         let (floats, _) = self.floats.as_chunks_mut::<LANES>();
         for (floats, samples) in floats.iter_mut().zip(groups) {
@@ -123,6 +140,7 @@ impl Resampler {
             if span.first > self.row {
                 break;
             }
+            stopped(samples.len() > WIDE, stop)?;
             if n - self.finished == self.begun.len() {
                 let mut fresh = self.spare.pop().unwrap_or_default();
                 fresh.clear();
@@ -145,6 +163,7 @@ impl Resampler {
             self.spare.push(sums);
             self.finished += 1;
         }
+        Ok(())
     }
 
     /// The square, when all rows were taken.
@@ -229,7 +248,7 @@ mod tests {
         let mut most = 0;
         for y in 0..high {
             let row: Vec<u8> = (0..wide).map(|x| of(x, y)).collect();
-            plane.take(&row);
+            plane.take(&row, &|| false).unwrap();
             most = most.max((plane.begun.len() + plane.spare.len() + 1) * plane.floats.len());
         }
         assert_eq!(plane.square.len(), side * side, "{wide}x{high} to {side}");

@@ -34,7 +34,7 @@ pub(crate) fn decode<'a>(
                 _ => together(scan, scales, frame, row, &mut strips, stop)?,
             }
         }
-        rows.take(frame, row, &strips);
+        rows.take(frame, row, &strips, stop)?;
     }
     let mut least = 1.0_f64;
     for (scan, _) in &scans {

@@ -1,5 +1,6 @@
 //! Samples of one row of MCUs, and what becomes of them.
 
+use crate::error::PictureError;
 use crate::fingerprint::Fingerprint;
 use crate::frame::{Component, Frame};
 use crate::idct::Scales;
@@ -109,14 +110,24 @@ impl Rows {
     }
 
     /// Takes a row of MCUs.
-    pub(crate) fn take(&mut self, frame: &Frame, row: usize, strips: &[Strip]) {
+    pub(crate) fn take(
+        &mut self,
+        frame: &Frame,
+        row: usize,
+        strips: &[Strip],
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), PictureError> {
         for (index, part) in frame.components.iter().enumerate() {
             let first = row * part.v * 8;
             for line in 0..(part.v * 8).min(part.high.saturating_sub(first)) {
                 let samples = strips[index].row(line, part.wide);
                 self.fingerprint.take(samples);
-                self.planes[index].take(samples);
+                self.planes[index].take(samples, stop)?;
+                if line % 8 == 0 && stop() {
+                    return Err(PictureError::Stopped);
+                }
             }
         }
+        Ok(())
     }
 }

@@ -47,6 +47,10 @@ struct Args {
     /// With it nobody looks. Without it and without the engine every verdict is quality 8.
     #[arg(long, value_name = "FILE")]
     verdicts: Option<PathBuf>,
+    /// What all pictures together may take while they are decoded, in MB (1,000,000 bytes). They wait
+    /// for their share; one that takes more than all of it is refused.
+    #[arg(long, value_name = "MB", default_value_t = 200)]
+    picture_memory: u32,
     /// Certificate chain (PEM): serve HTTPS.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -153,6 +157,7 @@ fn configure(args: &Args) -> Result<Config, String> {
         ),
         tls,
         public_url: args.public_url.clone(),
+        picture_memory: args.picture_memory as usize * 1_000_000,
         log: match args.log {
             LogArg::Off => Log::Off,
             LogArg::Text => Log::Text,

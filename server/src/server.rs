@@ -24,6 +24,9 @@ use crate::reply::Edition;
 use crate::service::Service;
 use crate::verdicts::Verdict;
 
+/// What pictures may take while they are decoded, in bytes: enough for a progressive picture of the
+/// most pixels that are decoded, in the usual sampling.
+pub const PICTURE_MEMORY: usize = 200_000_000;
 /// How long calls in flight get to finish when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
 const HEAD_TIME: Duration = Duration::from_secs(15);
@@ -66,6 +69,9 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// The base of the URLs given out, instead of what the client called.
     pub public_url: Option<String>,
+    /// How many bytes all pictures of this process together may take while they are decoded. Pictures
+    /// wait for their share; one that takes more than all of it is refused.
+    pub picture_memory: usize,
     /// How long a context lives. Source: the public API documentation (14 days).
     pub context_life: Duration,
     /// The log.
@@ -85,6 +91,7 @@ impl Default for Config {
             engine: None,
             tls: None,
             public_url: None,
+            picture_memory: PICTURE_MEMORY,
             context_life: Duration::from_secs(14 * 24 * 3_600),
             log: Log::Off,
         }
@@ -152,6 +159,7 @@ impl Running {
     /// Says what of the configuration or the system stands in the way.
     pub fn start(config: Config) -> Result<Running, String> {
         let acceptor = config.tls.as_ref().map(acceptor).transpose()?;
+        oe_picture::Budget::process().set(config.picture_memory);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

@@ -9,6 +9,7 @@
 
 mod client;
 
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use client::Print;
@@ -144,4 +145,40 @@ fn too_many_at_once_are_throttled_and_nobody_is_lost() {
         "{refused} {seen:?}"
     );
     assert!(seen.contains(&5), "{seen:?}");
+}
+
+/// With the engine and with a script: the same pictures are taken, and the same refused.
+#[test]
+fn the_script_takes_what_the_engine_takes() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/pictures");
+    let whole = std::fs::read(folder.join("uvc422.jpg")).unwrap();
+    let mut files: Vec<Vec<u8>> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "jpg"))
+        .map(|path| std::fs::read(path).unwrap())
+        .collect();
+    for percent in [50, 80, 99] {
+        files.push(whole[..whole.len() * percent / 100].to_vec());
+    }
+    files.push([&whole[..whole.len() - 2], &[0; 500]].concat());
+    let looking = service(Edition::B, 0);
+    let scripted = Running::start(Config {
+        edition: Edition::B,
+        minimum: 0,
+        ..Config::default()
+    });
+    let scripted = scripted.unwrap();
+    let mut counts = [0; 2];
+    for (n, file) in files.iter().enumerate() {
+        let [a, b] = [&looking, &scripted].map(|service| Print::new(service.addr()).process(file));
+        assert_eq!(a.0, b.0, "{n}: {} {}", a.1, b.1);
+        match a.0 {
+            200 => counts[0] += 1,
+            400 => counts[1] += 1,
+            other => panic!("{n}: {other} {}", a.1),
+        }
+    }
+    // Refused are arithmetic coding, and what is cut by half and by a fifth.
+    assert_eq!(counts[1], 3, "{counts:?}");
 }
