@@ -1,5 +1,8 @@
 //! What is said of a folder of pictures: tables for people, JSON for programs.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
