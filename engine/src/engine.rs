@@ -198,8 +198,12 @@ impl Engine {
         if (ask.stop)() {
             return Err(LookError::Stopped);
         }
-        let budget = Budget::process();
-        Ok(Picture::decode(jpeg, self.size(), budget, ask.stop)?)
+        Ok(Picture::decode(
+            jpeg,
+            self.size(),
+            Budget::process(),
+            ask.stop,
+        )?)
     }
 
     /// Looks at a picture that is squashed to a square already: [`size`](Engine::size) times as many

@@ -34,8 +34,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("saved", saved),
     ("options", options),
     ("calls", calls),
-    ("jpeg", jpeg),
     ("model", model),
+    ("jpeg", jpeg),
 ];
 
 /// The body of an answer with a verdict.
