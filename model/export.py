@@ -1,5 +1,6 @@
-"""Writes a model file from a network's state: export.py STATE.pt OUT.model --name NAME --scale S --offset O --map-offset O --usual U
+"""Writes a model file from a network's state: export.py STATE.pt OUT.model --name NAME [--calibration FILE.json]
 
+calibrate.py writes the calibration, from what a file without one says: its log odds are the network's logits.
 Batch normalisation is folded into the convolutions, and each convolution's weights become bytes with a scale for each channel out.
 docs/MODEL_CARD.md has the format, engine/src/model.rs reads it. What the format cannot express is refused, and nothing is written."""
 import argparse
@@ -22,6 +23,10 @@ LARGEST = 3_700_000
 """Bytes of a file."""
 LONGEST_HEAD = 16 * 1024
 """Bytes of its head, for the engine."""
+
+
+NONE = {"scale": 1.0, "offset": 0.0, "map_scale": 1.0, "map_offset": 0.0, "least": -99.0, "most": 99.0, "usual": 0.0}
+"""No calibration: log odds are logits. What each means is in docs/MODEL_CARD.md."""
 
 
 class Refused(Exception):
@@ -104,15 +109,24 @@ def body(arrays):
     return b"".join(parts) + floats(maps) + floats(means) + floats(ends)
 
 
-def encode(arrays, name, size, scale, offset, map_offset, usual):
-    """A whole file. scale and offset make the answer log odds, scale and map_offset those of a cell; usual: the log odds of fine prints on
-    average."""
-    if not all(math.isfinite(x) for x in (scale, offset, map_offset, usual)) or scale <= 0:
-        raise Refused("a calibration is a scale over 0 and offsets that are numbers")
+def checked(calibration):
+    """A calibration of which engine/src/model.rs makes sense."""
+    if set(calibration) != set(NONE) or not all(isinstance(x, (int, float)) and math.isfinite(x) for x in calibration.values()):
+        raise Refused(f"a calibration is {', '.join(NONE)}, all of them numbers")
+    over = [calibration["scale"], calibration["map_scale"], calibration["most"], -calibration["least"]]
+    if min(over) <= 0:
+        raise Refused("of a calibration the scales and the most are over 0, and the least is under")
+    return dict(calibration)
+
+
+def encode(arrays, name, size, calibration):
+    """A whole file."""
+    calibration = checked(calibration)
+    usual = calibration.pop("usual")
     if not 32 <= size <= 1024:
         raise Refused(f"an input of {size} pixels: 32 to 1024 are possible")
     weights = body(arrays)
-    head = {"name": name, "size": size, "architecture": ARCHITECTURE, "calibration": {"scale": scale, "offset": offset, "map_offset": map_offset},
+    head = {"name": name, "size": size, "architecture": ARCHITECTURE, "calibration": calibration,
             "usual": usual, "crc32": f"{zlib.crc32(weights):08x}"}
     text = json.dumps(head, sort_keys=True).encode()
     if len(text) > LONGEST_HEAD:
@@ -179,12 +193,11 @@ def main():
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--name", required=True)
     parser.add_argument("--size", type=int, default=320)
-    for number in ("scale", "offset", "map-offset", "usual"):
-        parser.add_argument("--" + number, type=float, required=True)
+    parser.add_argument("--calibration", type=pathlib.Path, help="what calibrate.py wrote; none: log odds are logits")
     given = parser.parse_args()
     try:
-        count = write(given.out, read_state(given.state), name=given.name, size=given.size, scale=given.scale, offset=given.offset,
-                      map_offset=given.map_offset, usual=given.usual)
+        calibration = json.loads(given.calibration.read_text()) if given.calibration else NONE
+        count = write(given.out, read_state(given.state), name=given.name, size=given.size, calibration=calibration)
     except Refused as why:
         parser.exit(1, f"{given.state}: {why}\n")
     print(f"{given.out}: {count} bytes")

@@ -1,123 +1,158 @@
-"""What is learnt from: the manifest, near-duplicates left out, folds by camera, and what webcams do to a picture."""
+"""What is learnt from: the manifest, copies left out, groups of one scene joined, folds by group.
+
+    python3 pictures.py PICTURES OUT.csv      the manifest with joined groups, for `cargo xtask eval --manifest`
+"""
 import collections
 import csv
-import io
 import pathlib
 import re
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 
 import numpy
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageOps
 
-HASH_BITS = 8
-"""Pictures whose difference hashes are this near are taken for one; random pairs are 32 apart."""
+COPY = 0.98
+"""Pictures whose grey thumbnails correlate more are one picture; a difference hash of 8 bits lets such copies through."""
+SCENE = 0.95
+"""Pictures whose thumbnails correlate more are of one scene: their groups are joined."""
+MOST = {True: 45, False: 200}
+"""So many failures, and fine prints, are taken of one group: a video of one tangle must not drown the rest."""
+TANGLE = {"pr": "1", "pd": "1", "wf": "0"}
+"""Which class of a set's boxes is the tangle."""
 
 
 @dataclass(frozen=True)
 class Picture:
     file: str
     failed: bool
-    camera: str
+    group: str
     kind: str
+    boxes: tuple
+    """Of the tangle, in shares of the picture: middle across and down, width, height. Empty: none known."""
 
     @property
-    def printing(self):
-        """A print in progress, not a presentation of one."""
-        return self.kind != "presentation"
+    def source(self):
+        return self.file.split("/")[0]
 
 
-def camera_of(group):
+def group_of(source, group):
     """Groups of one numbered series are one camera for ten numbers: IMG_8343 and IMG_8347 show the same printer."""
-    return re.sub(r"(\D\d{2,})\d$", r"\1x", group)
+    return source + re.sub(r"(\D\d{2,})\d$", r"\1x", group)
+
+
+def boxes_of(row, source):
+    boxes = (box.split(":") for box in row["boxes"].split())
+    return tuple(tuple(map(float, box[1:])) for box in boxes if box[0] == TANGLE.get(source, "0"))
+
+
+def taken(row):
+    """What a row of the manifest teaches, or None. Where another defect than a tangle is named, there is no tangle; stringing
+    looks too much like one to say so."""
+    source = row["file"].split("/")[0]
+    group = group_of(source, row["group"])
+    if row["failure"] == "1":
+        return Picture(row["file"], True, group, "pr" if source == "pr" else row["kind"], boxes_of(row, source))
+    if row["failure"] == "0":
+        return Picture(row["file"], False, group, row["kind"], ())
+    if source == "pr" and "stringing" not in row["kind"]:
+        return Picture(row["file"], False, group, "pr-other-defect", ())
+    return None
 
 
 def read(folder):
-    """All labelled pictures, in the order of their names."""
-    rows = csv.DictReader((pathlib.Path(folder) / "manifest.csv").open())
-    labelled = (row for row in rows if row["failure"] != "")
-    found = [Picture(row["file"], row["failure"] == "1", camera_of(row["group"]), row["kind"]) for row in labelled]
-    return sorted(found, key=lambda picture: picture.file)
+    """What is learnt from, before copies are left out."""
+    with (pathlib.Path(folder) / "manifest.csv").open() as manifest:
+        rows = (taken(row) for row in csv.DictReader(manifest))
+        return [picture for picture in rows if picture]
 
 
 def load(folder, picture):
     return Image.open(pathlib.Path(folder) / picture.file).convert("RGB")
 
 
-def difference_hash(image):
-    small = numpy.asarray(image.convert("L").resize((9, 8), Image.BILINEAR), numpy.int16)
-    return numpy.packbits(small[:, 1:] > small[:, :-1])
+def thumbnail(image):
+    """32 x 32 grey, mean taken off, of length 1: the product of two is their correlation."""
+    values = numpy.asarray(image.convert("L").resize((32, 32), Image.BILINEAR), numpy.float32).ravel()
+    values = values - values.mean()
+    return values / (numpy.linalg.norm(values) + 1e-6)
 
 
-def distinct(pictures, hashes):
-    """Of each pair of near-duplicates the first, with what was dropped counted. Within a camera too: copies teach nothing."""
-    bits = numpy.unpackbits(numpy.stack([hashes[p.file] for p in pictures]), axis=1)
-    kept, dropped = [], 0
-    for n in range(len(pictures)):
-        near = kept and ((bits[kept] != bits[n]).sum(1) <= HASH_BITS).any()
-        if near:
-            dropped += 1
-        else:
-            kept.append(n)
-    return [pictures[n] for n in kept], dropped
+class Scenes:
+    """Groups, of which some turn out to be the same."""
+
+    def __init__(self):
+        self.parent = {}
+
+    def of(self, group):
+        self.parent.setdefault(group, group)
+        while self.parent[group] != group:
+            group = self.parent[group]
+        return group
+
+    def join(self, one, other):
+        self.parent[self.of(one)] = self.of(other)
 
 
-def folds(pictures, count=5):
-    """Cameras dealt out so that each fold has its share of both answers, the largest first."""
+def distinct(pictures, images):
+    """Of copies the first, with groups joined that share a scene. `images` gives each picture's image, in the same order."""
+    kept, scenes = [], Scenes()
+    seen = numpy.zeros((len(pictures), 32 * 32), numpy.float32)
+    for picture, image in zip(pictures, images):
+        plain, mirrored = thumbnail(image), thumbnail(ImageOps.mirror(image))
+        here = seen[:len(kept)]
+        alike = numpy.maximum(here @ plain, here @ mirrored)
+        scenes.of(picture.group)
+        for n in numpy.nonzero(alike > SCENE)[0]:
+            scenes.join(kept[n].group, picture.group)
+        if len(alike) and alike.max() > COPY:
+            continue
+        seen[len(kept)] = plain
+        kept.append(picture)
+    return [replace(picture, group=scenes.of(picture.group)) for picture in kept], scenes
+
+
+def thinned(pictures, most=None):
+    """At most so many of a group and answer, picked at random but always the same."""
+    most, count, kept = most or MOST, collections.Counter(), []
+    for n in numpy.random.default_rng(1).permutation(len(pictures)):
+        picture = pictures[n]
+        count[picture.group, picture.failed] += 1
+        if count[picture.group, picture.failed] <= most[picture.failed]:
+            kept.append(picture)
+    return sorted(kept, key=lambda picture: picture.file)
+
+
+def learnt_from(folder):
+    """All that is learnt from: copies left out, groups joined and thinned."""
+    found = read(folder)
+    kept, _ = distinct(found, (load(folder, picture) for picture in found))
+    return thinned(kept)
+
+
+def folds(pictures, count):
+    """Groups dealt out so that each fold has its share of both answers, the largest first."""
     sizes = collections.defaultdict(lambda: numpy.zeros(2))
     for picture in pictures:
-        sizes[picture.camera][int(picture.failed)] += 1
+        sizes[picture.group][int(picture.failed)] += 1
     total = sum(sizes.values())
-    filled = numpy.zeros((count, 2))
-    fold_of = {}
-    for camera in sorted(sizes, key=lambda c: (-sizes[c].max(), c)):
-        costs = [(((filled[n] + sizes[camera]) / total) ** 2).sum() - ((filled[n] / total) ** 2).sum()
-                 for n in range(count)]
-        fold_of[camera] = int(numpy.argmin(costs))
-        filled[fold_of[camera]] += sizes[camera]
-    return numpy.array([fold_of[picture.camera] for picture in pictures])
+    filled, fold_of = numpy.zeros((count, 2)), {}
+    for group in sorted(sizes, key=lambda g: (-sizes[g].max(), g)):
+        costs = [(((filled[n] + sizes[group]) / total) ** 2).sum() - ((filled[n] / total) ** 2).sum() for n in range(count)]
+        fold_of[group] = int(numpy.argmin(costs))
+        filled[fold_of[group]] += sizes[group]
+    return numpy.array([fold_of[picture.group] for picture in pictures])
 
 
-def webcam(image, random):
-    """What a cheap camera at a printer makes of a picture: another crop, exposure, tint, blur, noise, night, JPEG."""
-    width, height = image.size
-    scale = random.uniform(0.75, 1.0)
-    w, h = round(width * scale), round(height * min(1.0, scale * random.uniform(0.9, 1.1)))
-    left, top = random.integers(0, width - w + 1), random.integers(0, height - h + 1)
-    image = image.crop((left, top, left + w, top + h))
-    if random.random() < 0.5:
-        image = image.transpose(Image.FLIP_LEFT_RIGHT)
-    if random.random() < 0.3:
-        image = fisheye(image, random.uniform(0.05, 0.25))
-    if random.random() < 0.15:
-        image = image.convert("L").convert("RGB")
-    image = ImageEnhance.Color(image).enhance(random.uniform(0.4, 1.4))
-    image = ImageEnhance.Contrast(image).enhance(random.uniform(0.6, 1.4))
-    pixels = numpy.asarray(image, numpy.float32) / 255
-    pixels = pixels ** random.uniform(0.6, 1.8)
-    if random.random() < 0.4:
-        pixels = pixels * random.uniform(0.75, 1.1, 3)
-    noise = random.uniform(0, 0.06)
-    pixels = pixels + random.normal(0, 1, pixels.shape[:2] + (1,)) * noise + random.normal(0, 1, pixels.shape) * noise / 2
-    image = Image.fromarray((pixels.clip(0, 1) * 255).astype(numpy.uint8))
-    if random.random() < 0.5:
-        image = image.filter(ImageFilter.GaussianBlur(random.uniform(0.3, 2.0)))
-    data = io.BytesIO()
-    image.save(data, "JPEG", quality=int(random.integers(25, 90)))
-    return Image.open(data).convert("RGB")
+def write(path, pictures):
+    """A manifest that `cargo xtask eval --manifest` reads. Every box of it is of a tangle."""
+    with pathlib.Path(path).open("w", newline="") as out:
+        rows = csv.writer(out, lineterminator="\n")
+        rows.writerow(["file", "failure", "group", "kind", "boxes"])
+        for p in pictures:
+            boxes = " ".join(f"{TANGLE.get(p.source, '0')}:" + ":".join(f"{v:.4f}" for v in box) for box in p.boxes)
+            rows.writerow([p.file, int(p.failed), p.group, p.kind, boxes])
 
 
-def fisheye(image, strength):
-    """Barrel distortion as of a wide lens."""
-    width, height = image.size
-    pixels = numpy.asarray(image)
-    y, x = numpy.mgrid[-1:1:height * 1j, -1:1:width * 1j]
-    bend = (1 + strength * (x * x + y * y)) / (1 + strength)
-    column = ((x * bend + 1) / 2 * (width - 1)).round().astype(int).clip(0, width - 1)
-    row = ((y * bend + 1) / 2 * (height - 1)).round().astype(int).clip(0, height - 1)
-    return Image.fromarray(pixels[row, column])
-
-
-def planes(image, size):
-    """What the network takes."""
-    pixels = numpy.asarray(image.resize((size, size), Image.BILINEAR), numpy.float32)
-    return ((pixels - 127) / 128).transpose(2, 0, 1)
+if __name__ == "__main__":
+    write(sys.argv[2], learnt_from(sys.argv[1]))

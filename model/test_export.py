@@ -5,7 +5,9 @@ import numpy
 
 import export
 
-HEAD = dict(name="test", size=320, scale=1.5, offset=-0.5, map_offset=-0.25, usual=-3.0)
+LINE = {"scale": 1.5, "offset": -0.5, "map_scale": 1.25, "map_offset": -0.25, "least": -3.5, "most": 4.5}
+CALIBRATION = {**LINE, "usual": -3.0}
+HEAD = dict(name="test", size=320, calibration=CALIBRATION)
 
 
 def state():
@@ -29,7 +31,7 @@ class Export(unittest.TestCase):
         self.assertLessEqual(len(file), export.LARGEST)
         head, convolutions, (maps, means, ends) = export.decode(file)
         self.assertEqual({name: head[name] for name in ("name", "size", "usual")}, {"name": "test", "size": 320, "usual": -3.0})
-        self.assertEqual(head["calibration"], {"scale": 1.5, "offset": -0.5, "map_offset": -0.25})
+        self.assertEqual(head["calibration"], LINE)
         for (convolution, norm, shape), (weights, bias) in zip(export.convolutions(), convolutions, strict=True):
             part = lambda name: arrays[f"{norm}.{name}"].astype(numpy.float64)
             gain = part("weight") / numpy.sqrt(part("running_var") + 1e-3)
@@ -66,8 +68,11 @@ class Export(unittest.TestCase):
         self.assertIn("negative", self.refused(lambda s: s["_bn0.running_var"].fill(-1)))
         self.assertIn("too large for 32 bits", self.refused(lambda s: s["glob.weight"].fill(1e300)))
         nothing = lambda s: None
-        for wrong in (dict(scale=0.0), dict(scale=float("nan")), dict(offset=float("inf")), dict(usual=float("nan"))):
-            self.assertIn("calibration", self.refused(nothing, **wrong))
+        wrongs = (dict(scale=0.0), dict(map_scale=-1.0), dict(least=0.0), dict(most=-1.0), dict(scale=float("nan")), dict(offset=float("inf")),
+                  dict(usual=float("nan")), dict(usual="none"), dict(more=1.0))
+        for wrong in wrongs:
+            self.assertIn("calibration", self.refused(nothing, calibration={**CALIBRATION, **wrong}))
+        self.assertIn("calibration", self.refused(nothing, calibration={"scale": 1.0}))
         self.assertIn("16 pixels", self.refused(nothing, size=16))
         self.assertIn("head is too long", self.refused(nothing, name="n" * 17_000))
 

@@ -244,14 +244,11 @@ impl Engine {
         let answer = self.model.network.run(&input, &mut scratch);
         let calibration = &self.model.head.calibration;
         let counts = |cell: usize| kept.counted.get(cell).copied().unwrap_or(true);
-        let says = |(cell, logit): (usize, &f32)| {
-            let odds = f64::from(*logit) * calibration.scale + calibration.map_offset;
-            counts(cell).then_some(odds)
-        };
+        let says = |(cell, logit): (usize, &f32)| counts(cell).then(|| calibration.of_cell(*logit));
         let odds = scratch.map.iter().enumerate().map(says).collect();
         self.put_back(scratch);
         let logit = match answer {
-            Ok(logit) => f64::from(logit),
+            Ok(logit) => logit,
             Err(NoAnswer::Stopped) => return Err(LookError::Stopped),
             Err(NoAnswer::NoCells) => return Ok(nothing(Blind::Ignored, pixels)),
             Err(why) => return Err(LookError::Model(ModelError(why.to_string()))),
@@ -259,7 +256,7 @@ impl Engine {
         let cells = Cells { side, odds };
         Ok(Observation {
             look: Look {
-                failure: logit * calibration.scale + calibration.offset,
+                failure: calibration.evidence(logit),
                 blind: None,
                 pixels,
             },

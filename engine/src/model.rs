@@ -56,16 +56,39 @@ pub struct Head {
     crc32: String,
 }
 
-/// What logits are multiplied with, and what is then added, to be log odds of a failure against a
-/// fine print, at even odds of both.
+/// What logits mean, at even odds of a failure and a fine print: multiplied with the scale, and the
+/// offset added, they are log odds, of which no more is told than the pictures bear out that it was
+/// measured with.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Calibration {
-    /// Of the answer and of the map.
-    pub scale: f64,
     /// Of the answer.
-    pub offset: f64,
-    /// Of each cell of the map.
-    pub map_offset: f64,
+    scale: f64,
+    offset: f64,
+    /// Of each cell of the map, when it is the one that looks most like a failure.
+    map_scale: f64,
+    map_offset: f64,
+    /// The least and the most that is told, in log odds.
+    least: f64,
+    most: f64,
+}
+
+impl Calibration {
+    /// The log odds that the network's answer means.
+    pub fn evidence(&self, logit: f32) -> f64 {
+        (f64::from(logit) * self.scale + self.offset).clamp(self.least, self.most)
+    }
+
+    /// The log odds that a cell of the map means.
+    pub fn of_cell(&self, logit: f32) -> f64 {
+        (f64::from(logit) * self.map_scale + self.map_offset).clamp(self.least, self.most)
+    }
+
+    /// Whether it means anything: more of a logit is more of a failure, and both can be told.
+    fn is_one(&self) -> bool {
+        let scales = [self.scale, self.map_scale, -self.least, self.most];
+        let all = scales.iter().chain([&self.offset, &self.map_offset]);
+        all.into_iter().all(|x| x.is_finite()) && scales.iter().all(|x| *x > 0.0)
+    }
 }
 
 /// A network, ready to run.
@@ -105,15 +128,7 @@ impl Model {
         if format!("{:08x}", crc32(weights)) != head.crc32 {
             return Err(wrong("file is damaged or cut off: its checksum is another"));
         }
-        let Calibration {
-            scale,
-            offset,
-            map_offset,
-        } = head.calibration;
-        let finite = [scale, offset, map_offset, head.usual]
-            .iter()
-            .all(|x| x.is_finite());
-        if !finite || scale <= 0.0 {
+        if !head.calibration.is_one() || !head.usual.is_finite() {
             return Err(wrong("has a calibration that is none"));
         }
         if !(SMALLEST..=LARGEST).contains(&(head.size as usize)) {
@@ -176,6 +191,34 @@ mod tests {
         assert_eq!(crc32(b""), 0);
         assert_eq!(crc32(b"a"), 0xE8B7_BE43);
         assert_eq!(crc32(&[0; 32]), 0x190A_55AD);
+    }
+
+    /// A line with ends, and both the same at the ends.
+    #[test]
+    fn no_more_is_told_than_is_borne_out() {
+        let calibration = Calibration {
+            scale: 2.0,
+            offset: -1.0,
+            map_scale: 1.0,
+            map_offset: -2.0,
+            least: -3.0,
+            most: 4.0,
+        };
+        assert!(calibration.is_one());
+        let told = [-9.0, 0.0, 1.0, 9.0].map(|logit| calibration.evidence(logit));
+        assert_eq!(told, [-3.0, -1.0, 1.0, 4.0]);
+        let told = [-9.0, 0.0, 1.0, 9.0].map(|logit| calibration.of_cell(logit));
+        assert_eq!(told, [-3.0, -2.0, -1.0, 4.0]);
+        for wrong in [f64::NAN, f64::INFINITY] {
+            let offset = wrong;
+            assert!(
+                !Calibration {
+                    offset,
+                    ..calibration
+                }
+                .is_one()
+            );
+        }
     }
 
     #[test]

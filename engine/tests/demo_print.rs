@@ -80,7 +80,7 @@ impl Camera {
             pixels: self.taken,
             ..LOOKS[frame - 1][noise]
         };
-        assert!(!look.dark, "frame {frame}");
+        assert!(look.blind.is_none(), "frame {frame}: {:?}", look.blind);
         let at = Duration::from_secs(self.taken * self.pace);
         self.taken += 1;
         self.watch.see(at, &look, ENGINE.usual())

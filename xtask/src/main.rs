@@ -12,6 +12,7 @@ mod check;
 mod command;
 mod demo;
 mod errors;
+mod eval;
 mod fuzz;
 mod generated;
 mod header;
@@ -49,6 +50,7 @@ release
   release-check      whether what is here may be given away as a version
 
 long
+  eval PICTURES [OPTION...]  how well the engine sees a folder of labelled pictures; `eval` alone says more
   bench [--short] [ONE]  what a call costs against libcurl and others; needs valgrind, strace and the peers' libraries
   bench looks        what a look of the engine takes, against ONNX Runtime; needs valgrind, binutils
   fuzz SECONDS [ONE] each fuzz target (or one) for so long; needs nightly and cargo-fuzz
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         ["bench", "--short", only] => bench::run(bench::Length::SHORT, only),
         ["bench", "looks"] => bench::looks::run(),
         ["bench", only] => bench::run(bench::Length::LONG, only),
+        ["eval", words @ ..] => eval::run(words),
         ["notices"] => notices::run(false),
         ["notices", "--check"] => notices::run(true),
         ["dist", targets @ ..] => package::run(targets),

@@ -8,7 +8,7 @@ pub mod looks;
 mod parts;
 mod peers;
 mod server;
-mod table;
+pub mod table;
 
 use std::cell::RefCell;
 use std::fs;
