@@ -57,7 +57,8 @@ const CRATES: &[(&str, &[&str])] = &[
     (
         "server/src",
         &[
-            "main", "server", "service", "contexts", "keys", "log", "reply", "verdicts",
+            "main", "server", "service", "contexts", "upload", "config", "stats", "judge", "keys",
+            "log", "reply", "verdicts",
         ],
     ),
 ];

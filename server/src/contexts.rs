@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::judge::{Belief, Levels};
 use crate::reply::Problem;
 
 /// The most contexts at a time; the oldest go first.
@@ -19,19 +20,7 @@ pub(crate) struct Context {
     key: String,
     created: Instant,
     state: Mutex<State>,
-    #[cfg(feature = "embedded")]
-    watch: Mutex<oe_engine::Watch>,
-}
-
-/// How sure the service must be before it says something, 1 to 5.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(
-    not(feature = "embedded"),
-    expect(dead_code, reason = "a script is as sure as it says")
-)]
-pub(crate) struct Levels {
-    pub(crate) warning: u8,
-    pub(crate) pause: u8,
+    belief: Belief,
 }
 
 #[derive(Debug)]
@@ -62,10 +51,6 @@ impl Contexts {
     }
 
     /// A new context of this key; its id is 128 random bits.
-    #[cfg_attr(
-        not(feature = "embedded"),
-        expect(unused_variables, reason = "as above")
-    )]
     pub(crate) fn create(&self, key: &str, levels: Levels) -> Result<String, Problem> {
         let mut bytes = [0; 16];
         getrandom::getrandom(&mut bytes).map_err(|_| Problem::INTERNAL)?;
@@ -98,11 +83,7 @@ impl Contexts {
             key: key.to_owned(),
             created: now,
             state,
-            #[cfg(feature = "embedded")]
-            watch: Mutex::new(oe_engine::Watch::new(oe_engine::Levels {
-                warning: levels.warning,
-                pause: levels.pause,
-            })),
+            belief: Belief::new(levels),
         };
         table.by_id.insert(id.clone(), Arc::new(context));
         Ok(id)
@@ -131,36 +112,30 @@ impl Contexts {
 
 impl Context {
     /// Takes the context for one call, if its time has come. The guard gives it back.
-    pub(crate) fn take(self: &Arc<Self>) -> Result<Turn, Problem> {
+    pub(crate) fn take(self: &Arc<Self>) -> Result<CallPermit, Problem> {
         let mut state = self.state.lock();
         if state.busy || Instant::now() < state.next_at {
             return Err(Problem::RATE_LIMITED);
         }
         state.busy = true;
-        Ok(Turn {
+        Ok(CallPermit {
             context: Arc::clone(self),
-            call: state.calls,
+            number: state.calls,
         })
     }
 }
 
-/// One call's turn on a context.
-pub(crate) struct Turn {
+/// The permit for one call on a context; dropping it lets the next one in.
+pub(crate) struct CallPermit {
     context: Arc<Context>,
     /// How many calls were answered before.
-    pub(crate) call: usize,
+    pub(crate) number: usize,
 }
 
-impl Turn {
-    /// Takes in what a picture says of this print.
-    #[cfg(feature = "embedded")]
-    pub(crate) fn see(
-        &self,
-        at: Duration,
-        look: &oe_engine::Look,
-        usual: f64,
-    ) -> oe_engine::Opinion {
-        self.context.watch.lock().see(at, look, usual)
+impl CallPermit {
+    /// What is believed of its print.
+    pub(crate) fn belief(&self) -> &Belief {
+        &self.context.belief
     }
 
     /// The call was answered; the next may come after `minimum`.
@@ -171,7 +146,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for CallPermit {
     fn drop(&mut self) {
         self.context.state.lock().busy = false;
     }

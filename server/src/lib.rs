@@ -3,12 +3,17 @@
 //! It looks at the pictures itself (feature `embedded`), or answers from a script: what people build
 //! against without spending their allowance.
 
+pub mod config;
 mod contexts;
+pub mod judge;
 pub mod keys;
 pub mod log;
 pub mod reply;
 pub mod server;
-pub mod service;
+mod service;
+pub mod stats;
+pub mod upload;
 pub mod verdicts;
 
-pub use server::{Config, Running};
+pub use config::Config;
+pub use server::Running;

@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, ValueEnum};
+use oe_server::config::TlsFiles;
 use oe_server::keys::Keys;
 use oe_server::log::Log;
 use oe_server::reply::Edition;
-use oe_server::server::TlsFiles;
 use oe_server::{Config, Running, verdicts};
 
 /// A self-hosted service that speaks the wire of the Gadget Process API.

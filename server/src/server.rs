@@ -4,13 +4,12 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use parking_lot::Mutex;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -18,130 +17,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
-use crate::keys::Keys;
-use crate::log::Log;
-use crate::reply::Edition;
+use crate::config::{Config, TlsFiles};
 use crate::service::Service;
-use crate::verdicts::Verdict;
+use crate::stats::Stats;
 
-/// What pictures may take while they are decoded, in bytes: enough for a progressive picture of the
-/// most pixels that are decoded, in the usual sampling.
-pub const PICTURE_MEMORY: usize = 200_000_000;
 /// How long calls in flight get to finish when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
 const HEAD_TIME: Duration = Duration::from_secs(15);
 const HANDSHAKE_TIME: Duration = Duration::from_secs(15);
-
-/// Certificate chain and key, in PEM.
-#[derive(Clone)]
-pub struct TlsFiles {
-    /// The chain, the server's certificate first.
-    pub cert_pem: Vec<u8>,
-    /// Its key.
-    pub key_pem: Vec<u8>,
-}
-
-impl std::fmt::Debug for TlsFiles {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TlsFiles")
-    }
-}
-
-/// What a server is set up with.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where to listen; port 0 picks one.
-    pub listen: SocketAddr,
-    /// The form of the interval.
-    pub edition: Edition,
-    /// The shortest delay between two process calls of a context, in seconds.
-    pub minimum: u32,
-    /// The recommended delay, in seconds.
-    pub recommended: u32,
-    /// Who may call.
-    pub keys: Arc<Keys>,
-    /// What each context's calls are answered; empty is always "great".
-    pub verdicts: Arc<Vec<Verdict>>,
-    /// Who looks at the pictures; `None` answers `verdicts`.
-    #[cfg(feature = "embedded")]
-    pub engine: Option<Arc<oe_engine::Engine>>,
-    /// TLS, if it is wanted.
-    pub tls: Option<TlsFiles>,
-    /// The base of the URLs given out, instead of what the client called.
-    pub public_url: Option<String>,
-    /// How many bytes all pictures of this process together may take while they are decoded. Pictures
-    /// wait for their share; one that takes more than all of it is refused.
-    pub picture_memory: usize,
-    /// How long a context lives. Source: the public API documentation (14 days).
-    pub context_life: Duration,
-    /// The log.
-    pub log: Log,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Config {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            edition: Edition::default(),
-            minimum: 20,
-            recommended: 20,
-            keys: Arc::default(),
-            verdicts: Arc::default(),
-            #[cfg(feature = "embedded")]
-            engine: None,
-            tls: None,
-            public_url: None,
-            picture_memory: PICTURE_MEMORY,
-            context_life: Duration::from_secs(14 * 24 * 3_600),
-            log: Log::Off,
-        }
-    }
-}
-
-impl Config {
-    /// Edition B at its shortest pace, 5 s, with verdicts from a script: what the tests of a host
-    /// want.
-    ///
-    /// # Errors
-    /// Says the line of the script that cannot be read.
-    pub fn scripted(script: &str) -> Result<Config, String> {
-        Ok(Config {
-            edition: Edition::B,
-            minimum: 5,
-            recommended: 5,
-            verdicts: Arc::new(crate::verdicts::parse(script)?),
-            ..Config::default()
-        })
-    }
-}
-
-/// What happened so far.
-#[derive(Debug, Default)]
-pub struct Stats {
-    inner: Mutex<(u64, Vec<(Instant, Instant)>)>,
-}
-
-impl Stats {
-    pub(crate) fn created(&self) {
-        self.inner.lock().0 += 1;
-    }
-
-    pub(crate) fn processed(&self, arrived: Instant) {
-        self.inner.lock().1.push((arrived, Instant::now()));
-    }
-
-    /// Contexts created.
-    #[must_use]
-    pub fn creates(&self) -> u64 {
-        self.inner.lock().0
-    }
-
-    /// When each process call with a verdict arrived and was answered.
-    #[must_use]
-    pub fn calls(&self) -> Vec<(Instant, Instant)> {
-        self.inner.lock().1.clone()
-    }
-}
 
 /// A running server. Dropping it stops it.
 pub struct Running {
@@ -269,11 +152,11 @@ async fn serve(
         let watcher = graceful.watcher();
         tokio::spawn(async move {
             match acceptor {
-                None => converse(stream, service, watcher).await,
+                None => serve_connection(stream, service, watcher).await,
                 Some(acceptor) => {
                     let shake = acceptor.accept(stream);
                     if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIME, shake).await {
-                        converse::<tokio_rustls::server::TlsStream<TcpStream>>(
+                        serve_connection::<tokio_rustls::server::TlsStream<TcpStream>>(
                             stream, service, watcher,
                         )
                         .await;
@@ -288,7 +171,7 @@ async fn serve(
     }
 }
 
-async fn converse<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+async fn serve_connection<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     service: Arc<Service>,
     watcher: hyper_util::server::graceful::Watcher,

@@ -1,42 +1,23 @@
 //! The two calls.
 
 use std::sync::Arc;
-#[cfg(feature = "embedded")]
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use futures_util::StreamExt;
-use http_body_util::{BodyExt, BodyStream, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::HOST;
 use hyper::{Method, Request};
-#[cfg(feature = "embedded")]
-use oe_engine::{Ask, LookError};
-use oe_picture::{Budget, Picture};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
-use crate::contexts::{Contexts, Levels, Turn};
+use crate::config::Config;
+use crate::contexts::Contexts;
+use crate::judge::{Judge, Levels};
 use crate::reply::{self, Answer, Edition, Problem};
-use crate::server::{Config, Stats};
-use crate::verdicts::Verdict;
+use crate::stats::Stats;
+use crate::upload::{MAX_IMAGE, MAX_OVERHEAD, one_file};
 
-/// The largest image, in bytes. Source: the public API documentation (6 MiB).
-pub const MAX_IMAGE: usize = 6_291_456;
-/// What a multipart body may hold besides the image.
-const MAX_OVERHEAD: usize = 64 * 1_024;
-/// The side of the square that a picture is decoded to where nobody looks: the engine's, so that the
-/// same pictures are refused.
-const SIDE: usize = 320;
-/// Pictures that may wait for each processor core. At 15 ms each the last waits a quarter of a second.
-#[cfg(feature = "embedded")]
-const QUEUE: usize = 16;
 /// How long a request's body may take.
 const BODY_TIME: Duration = Duration::from_secs(120);
-
-/// What reading a body may end with.
-type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 const CREATE: &str = "/api/gadget/v1/createcontext";
 const PROCESS: &str = "/api/gadget/v1/process/";
@@ -45,50 +26,13 @@ const FALLBACK: &str = "/api/gadget/v1/fallback/process/";
 pub(crate) struct Service {
     config: Config,
     contexts: Contexts,
-    decoders: Arc<Semaphore>,
-    #[cfg(feature = "embedded")]
-    looking: Looking,
+    judge: Judge,
     pub(crate) stats: Stats,
     tls: bool,
 }
 
-/// Pictures that are looked at, or wait for it.
-#[cfg(feature = "embedded")]
-struct Looking {
-    queue: Semaphore,
-    longest: usize,
-    /// Where the time of the prints begins.
-    started: Instant,
-}
-
-#[cfg(feature = "embedded")]
-impl Looking {
-    /// By how much the shortest delay grows: twice from a quarter of the longest queue on, four times
-    /// from half.
-    fn load(&self) -> u32 {
-        let waiting = self.longest - self.queue.available_permits();
-        match waiting * 4 / self.longest {
-            0 => 1,
-            1 => 2,
-            _ => 4,
-        }
-    }
-}
-
-/// Ends the look of a call when that is dropped.
-#[cfg(feature = "embedded")]
-#[derive(Default)]
-struct Gone(Arc<AtomicBool>);
-
-#[cfg(feature = "embedded")]
-impl Drop for Gone {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// What a request came to, for the log.
-pub(crate) struct Done {
+pub(crate) struct RequestRecord {
     pub(crate) answer: Answer,
     pub(crate) call: &'static str,
     pub(crate) context: Option<u64>,
@@ -97,17 +41,15 @@ pub(crate) struct Done {
 
 impl Service {
     pub(crate) fn new(config: Config, tls: bool) -> Service {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let judge = Judge::new(
+            config.engine.clone(),
+            Arc::clone(&config.verdicts),
+            config.minimum,
+        );
         Service {
             contexts: Contexts::new(config.context_life),
             config,
-            decoders: Arc::new(Semaphore::new(cores)),
-            #[cfg(feature = "embedded")]
-            looking: Looking {
-                queue: Semaphore::new(cores * QUEUE),
-                longest: cores * QUEUE,
-                started: Instant::now(),
-            },
+            judge,
             stats: Stats::default(),
             tls,
         }
@@ -129,12 +71,12 @@ impl Service {
         done.answer
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Done {
+    async fn route(&self, request: Request<Incoming>) -> RequestRecord {
         let path = request.uri().path().to_owned();
         let id = path
             .strip_prefix(PROCESS)
             .or_else(|| path.strip_prefix(FALLBACK));
-        let plain = |call, answer| Done {
+        let plain = |call, answer| RequestRecord {
             answer,
             call,
             context: None,
@@ -204,8 +146,8 @@ impl Service {
         ))
     }
 
-    async fn process(&self, id: &str, request: Request<Incoming>) -> Done {
-        let mut done = Done {
+    async fn process(&self, id: &str, request: Request<Incoming>) -> RequestRecord {
+        let mut done = RequestRecord {
             answer: reply::refuse(Problem::INTERNAL, None),
             call: "process",
             context: None,
@@ -229,7 +171,7 @@ impl Service {
         self.config.keys.check(Some(&key), true)?;
         let context = self.contexts.find(id, &key)?;
         *number = Some(context.number);
-        let turn = context.take()?;
+        let call = context.take()?;
         let arrived = Instant::now();
         if request.body().size_hint().lower() > (MAX_IMAGE + MAX_OVERHEAD) as u64 {
             return Err(Problem::TOO_LARGE);
@@ -237,10 +179,10 @@ impl Service {
         let image = tokio::time::timeout(BODY_TIME, one_file(request)).await;
         let image = image.map_err(|_| Problem::PARSE)??;
         *bytes = image.len();
-        let verdict = &self.judge(image, &turn).await?;
+        let verdict = &self.judge.judge(image, call.number, call.belief()).await?;
         tokio::time::sleep(Duration::from_millis(verdict.delay_ms)).await;
         let minimum = verdict.minimum.unwrap_or(self.config.minimum);
-        turn.answered(if verdict.error.is_some() { 0 } else { minimum });
+        call.answered(if verdict.error.is_some() { 0 } else { minimum });
         if let Some(word) = &verdict.error {
             let usual = Problem::by_word(word);
             let problem = Problem(verdict.status.unwrap_or(usual.0), usual.1, usual.2);
@@ -254,90 +196,11 @@ impl Service {
             .max(minimum);
         let told = match self.config.edition {
             // The one number of edition A is what a client waits: not the least.
-            Edition::A if self.looks() => recommended,
+            Edition::A if self.judge.has_engine() => recommended,
             _ => minimum,
         };
         let edition = self.config.edition;
         Ok(reply::verdict(verdict, edition, told, recommended))
-    }
-
-    #[cfg(feature = "embedded")]
-    fn looks(&self) -> bool {
-        self.config.engine.is_some()
-    }
-
-    #[cfg(not(feature = "embedded"))]
-    fn looks(&self) -> bool {
-        false
-    }
-
-    /// What is said of this picture: what the engine sees, or what is next in the script.
-    async fn judge(&self, image: Vec<u8>, turn: &Turn) -> Result<Verdict, Problem> {
-        #[cfg(feature = "embedded")]
-        if let Some(engine) = &self.config.engine {
-            return self.look(engine, image, turn).await;
-        }
-        self.decode(image).await?;
-        let script = &self.config.verdicts;
-        let scripted = script.get(turn.call).or(script.last());
-        Ok(scripted.cloned().unwrap_or_default())
-    }
-
-    /// Looks at the picture, and says what is believed of its print. Too many at once are refused;
-    /// before that everybody is asked to come back later.
-    #[cfg(feature = "embedded")]
-    async fn look(
-        &self,
-        engine: &Arc<oe_engine::Engine>,
-        image: Vec<u8>,
-        turn: &Turn,
-    ) -> Result<Verdict, Problem> {
-        let queue = &self.looking.queue;
-        let _queued = queue.try_acquire().map_err(|_| Problem::THROTTLED)?;
-        let at = self.looking.started.elapsed();
-        let permit = Arc::clone(&self.decoders).acquire_owned().await;
-        let permit = permit.map_err(|_| Problem::THROTTLED)?;
-        let looking = Arc::clone(engine);
-        // A client that hangs up drops this call, and the guard with it.
-        let gone = Gone::default();
-        let stopped = Arc::clone(&gone.0);
-        let looked = tokio::task::spawn_blocking(move || {
-            let ask = Ask {
-                stop: &|| stopped.load(Ordering::Relaxed),
-                ..Ask::default()
-            };
-            let seen = looking.observe(&image, &ask);
-            drop(permit);
-            seen
-        });
-        let seen = looked.await.map_err(|_| Problem::INTERNAL)?;
-        drop(gone);
-        let seen = seen.map_err(|why| match why {
-            LookError::Picture(_) => Problem::DECODE,
-            LookError::Model(_) | LookError::Stopped => Problem::INTERNAL,
-        })?;
-        let opinion = turn.see(at, &seen.look, engine.usual());
-        Ok(Verdict {
-            quality: opinion.quality,
-            score: opinion.score,
-            warning: opinion.warning,
-            pause: opinion.pause,
-            faster: opinion.faster,
-            minimum: Some(self.config.minimum * self.looking.load()),
-            ..Verdict::default()
-        })
-    }
-
-    /// Whether the image really is a JPEG: decoded whole, on a thread that may take its time.
-    async fn decode(&self, image: Vec<u8>) -> Result<(), Problem> {
-        let permit = Arc::clone(&self.decoders).acquire_owned().await;
-        let permit = permit.map_err(|_| Problem::THROTTLED)?;
-        let decoded = tokio::task::spawn_blocking(move || {
-            let result = Picture::decode(&image, SIDE, Budget::process(), &|| false);
-            drop(permit);
-            result.map(drop).map_err(|_| Problem::DECODE)
-        });
-        decoded.await.map_err(|_| Problem::DECODE)?
     }
 }
 
@@ -346,42 +209,4 @@ fn key_of(request: &Request<Incoming>) -> Option<&str> {
         .headers()
         .get("x-api-key")
         .and_then(|key| key.to_str().ok())
-}
-
-/// The only file of a multipart body, whatever its names are.
-async fn one_file(request: Request<Incoming>) -> Result<Vec<u8>, Problem> {
-    let kind = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
-    let boundary = kind
-        .and_then(|kind| multer::parse_boundary(kind).ok())
-        .ok_or(Problem::PARSE)?;
-    // Whoever states no length may send what is no part of the image without end.
-    let body = Limited::new(request.into_body(), MAX_IMAGE + MAX_OVERHEAD);
-    let body = BodyStream::new(body);
-    let chunks = body.filter_map(|frame| async move {
-        match frame {
-            Ok(frame) => frame.into_data().ok().map(Ok::<Bytes, BodyError>),
-            Err(error) => Some(Err(error)),
-        }
-    });
-    let mut parts = multer::Multipart::new(chunks, boundary);
-    let mut image: Option<Vec<u8>> = None;
-    while let Some(mut part) = parts.next_field().await.map_err(|_| Problem::PARSE)? {
-        if image.is_some() {
-            return Err(Problem::BAD_ARGS);
-        }
-        let mut bytes = Vec::new();
-        while let Some(chunk) = part.chunk().await.map_err(|_| Problem::PARSE)? {
-            if bytes.len() + chunk.len() > MAX_IMAGE {
-                return Err(Problem::TOO_LARGE);
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        image = Some(bytes);
-    }
-    image
-        .filter(|bytes| !bytes.is_empty())
-        .ok_or(Problem::BAD_ARGS)
 }

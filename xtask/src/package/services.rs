@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use oe_server::config::TlsFiles;
 use oe_server::reply::Edition;
-use oe_server::server::TlsFiles;
 use oe_server::{Config, Running};
 use oe_test_support::certs::{Authority, Fault};
 
