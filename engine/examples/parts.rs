@@ -31,11 +31,7 @@ fn main() -> Result<()> {
     };
     let (mut times, mut result) = (Vec::new(), 0.0);
     for n in 0..count {
-        let copy = if part == "network" {
-            squared.clone()
-        } else {
-            Default::default()
-        };
+        let copy = squared.clone();
         let start = cpu_ns();
         result = match part.as_str() {
             "decode" => decode(&jpeg)? as f64,

@@ -59,6 +59,9 @@ macro_rules! kernels {
             const VECTORS: usize = $vectors;
             const PIXELS: usize = $pixels;
             const PANEL: usize = LANES * VECTORS;
+            /// Plain code is for tests alone where every processor has vectors.
+            const SMALL: bool =
+                LANES == 1 && cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 
             pub static KERNELS: Kernels = Kernels {
                 name: stringify!($module), lanes: LANES, panel: PANEL, product, depthwise, unpack,
@@ -160,7 +163,7 @@ macro_rules! kernels {
                 // SAFETY: in bounds, as asserted; four pixels at a time only where there are four.
                 unsafe {
                     match (d.kernel, d.stride) {
-                        (3 | 5, 1 | 2) if LANES == 1 || d.width < 4 => narrow(d),
+                        (3 | 5, 1 | 2) if SMALL || d.width < 4 => narrow(d),
                         (3, 1) => window::<3, 1>(d),
                         (3, 2) => window::<3, 2>(d),
                         (5, 1) => window::<5, 1>(d),
@@ -206,7 +209,7 @@ macro_rules! kernels {
                 }
             }
 
-            /// One pixel at a time: for the smallest pictures, and where a vector is one number.
+            /// One pixel at a time, in little code: for the smallest pictures, and for tests.
             ///
             /// # Safety
             /// What `depthwise` asserts.

@@ -217,7 +217,7 @@ impl Looks {
                 let count = line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
                 count.ok_or(text)
             };
-            let each = (counted(3)? - counted(1)?) / 2e6;
+            let each = (counted(2)? - counted(1)?) / 1e6;
             rows.push(row([part, &number(each)]));
         }
         table::print("Instructions of one round, 1280x720", &rows);
