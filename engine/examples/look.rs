@@ -3,20 +3,20 @@
 
 use std::time::Instant;
 
-use oe_engine::Look;
+use oe_engine::Evidence;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let engine = oe_engine::Engine::new()?;
     println!(
         "{}, fine prints on average {:+.1}",
         engine.name(),
-        engine.usual()
+        engine.mean_log_odds()
     );
     for name in std::env::args().skip(1) {
         let jpeg = std::fs::read(&name)?;
         let started = Instant::now();
         match engine.look(&jpeg) {
-            Ok(Look {
+            Ok(Evidence {
                 blind: Some(why), ..
             }) => println!("{name}: nothing to see: {why}"),
             Ok(look) => println!(

@@ -9,7 +9,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use oe_engine::{Ask, BUILT_IN, Engine, Levels, Look, Watch};
+use oe_engine::{Ask, BUILT_IN, Engine, Evidence, Filter, Levels};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -23,7 +23,7 @@ fn main() -> Result<()> {
     let before = cpu_ns();
     let engine = engine(kind, size)?;
     let loaded = cpu_ns().zip(before).map(|(now, before)| now - before);
-    let (mut watch, at_load) = (Watch::new(Levels::default()), memory());
+    let (mut watch, at_load) = (Filter::new(Levels::default()), memory());
     let square = || engine.square(&jpeg, &Ask::default());
     let squared = match part.as_str() {
         "network" => square()?.0,
@@ -49,14 +49,14 @@ fn main() -> Result<()> {
                     .failure
             }
             "filter" => {
-                let look = Look {
+                let look = Evidence {
                     failure: -2.0,
                     blind: None,
                     pixels: n,
                 };
                 f64::from(
                     watch
-                        .see(Duration::from_secs(20 * n), &look, engine.usual())
+                        .update(Duration::from_secs(20 * n), &look, engine.mean_log_odds())
                         .score,
                 )
             }

@@ -17,7 +17,7 @@ const KEPT: usize = 4;
 
 /// What one picture says.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Look {
+pub struct Evidence {
     /// Log odds that it shows a failure rather than a fine print.
     pub failure: f64,
     /// Why there is nothing to see, if there is not; `failure` means nothing then.
@@ -30,7 +30,7 @@ pub struct Look {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
     /// What the whole picture says.
-    pub look: Look,
+    pub look: Evidence,
     /// Where it looks most like a failure: none where nothing looks more like one than not.
     pub place: Option<Region>,
     /// What each part of it says.
@@ -159,9 +159,9 @@ impl Engine {
         self.model.head.size as usize
     }
 
-    /// The evidence of fine prints on average (log odds), for [`Watch::see`](crate::Watch::see).
+    /// The evidence of fine prints on average (log odds), for [`Filter::see`](crate::Filter::see).
     #[must_use]
-    pub fn usual(&self) -> f64 {
+    pub fn mean_log_odds(&self) -> f64 {
         self.model.head.usual
     }
 
@@ -169,7 +169,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`observe`](Engine::observe), but for the stop.
-    pub fn look(&self, jpeg: &[u8]) -> Result<Look, LookError> {
+    pub fn look(&self, jpeg: &[u8]) -> Result<Evidence, LookError> {
         self.observe(jpeg, &Ask::default()).map(|seen| seen.look)
     }
 
@@ -255,7 +255,7 @@ impl Engine {
         };
         let cells = Cells { side, odds };
         Ok(Observation {
-            look: Look {
+            look: Evidence {
                 failure: calibration.evidence(logit),
                 blind: None,
                 pixels,
@@ -281,7 +281,7 @@ impl Engine {
 /// There is nothing to see.
 fn nothing(blind: Blind, pixels: u64) -> Observation {
     Observation {
-        look: Look {
+        look: Evidence {
             failure: 0.0,
             blind: Some(blind),
             pixels,

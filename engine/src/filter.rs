@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Look;
+use crate::Evidence;
 
 /// How often a fine print is disturbed, per second: once in five minutes.
 const DISTURBED: f64 = 1.0 / 300.0;
@@ -25,7 +25,7 @@ const MENDS: f64 = 1.0 / 3_600.0;
 /// less. Seconds.
 const CORRELATED: f64 = 8.0;
 /// The most that one picture says, as log odds: one in fifty is wrong however sure the model was.
-const MOST: f64 = 4.0;
+const MAX_EVIDENCE: f64 = 4.0;
 
 /// Beliefs from which the user is warned, for confidence 1 (soonest) to 5 (only when certain).
 const WARN: [f64; 5] = [0.10, 0.25, 0.50, 0.80, 0.95];
@@ -35,12 +35,12 @@ const PAUSE: [f64; 5] = [0.70, 0.88, 0.95, 0.985, 0.995];
 /// The baseline is learned for so long, in seconds,
 const LEARNING: f64 = 600.0;
 /// from at least so many pictures,
-const LEAST: u32 = 5;
+const MIN_BASELINE_FRAMES: u32 = 5;
 /// each of which looks no worse than this (log odds),
 const UNSUSPICIOUS: f64 = 0.0;
 /// and takes away no more than this (log odds): a failure that begins with a few pictures which look
 /// only a little worse than usual must not be learned as how this camera is.
-const MOST_BASELINE: f64 = 0.5;
+const MAX_BASELINE: f64 = 0.5;
 /// Evidence up to this (log odds) may be the camera's and has all of the baseline taken off,
 const CAMERAS: f64 = 0.5;
 /// and evidence above this is of the print: nothing is taken off.
@@ -72,7 +72,7 @@ impl Levels {
 
 /// What is said after a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opinion {
+pub struct Assessment {
     /// 1 (failed) to 10 (perfect).
     pub quality: u8,
     /// 0 (perfect) to 100 (failed).
@@ -89,7 +89,7 @@ pub struct Opinion {
 
 /// What is believed of one print. Saved as JSON it goes on after a restart.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Watch {
+pub struct Filter {
     levels: Levels,
     /// Fine, disturbed, failed. Their sum is 1.
     belief: [f64; 3],
@@ -118,25 +118,25 @@ impl Baseline {
     }
 
     /// How much worse than usual a fine print looks here: what is taken off.
-    fn shift(self, usual: f64) -> f64 {
-        if self.count < LEAST {
+    fn shift(self, mean_log_odds: f64) -> f64 {
+        if self.count < MIN_BASELINE_FRAMES {
             return 0.0;
         }
-        (self.sum / f64::from(self.count) - usual).clamp(0.0, MOST_BASELINE)
+        (self.sum / f64::from(self.count) - mean_log_odds).clamp(0.0, MAX_BASELINE)
     }
 
     /// The evidence that is left of a picture's. More evidence never becomes less than less would.
-    fn left_of(self, evidence: f64, usual: f64) -> f64 {
+    fn left_of(self, evidence: f64, mean_log_odds: f64) -> f64 {
         let part = ((PRINTS - evidence) / (PRINTS - CAMERAS)).clamp(0.0, 1.0);
-        evidence - self.shift(usual) * part
+        evidence - self.shift(mean_log_odds) * part
     }
 }
 
-impl Watch {
+impl Filter {
     /// A print of which nothing is known yet.
     #[must_use]
-    pub fn new(levels: Levels) -> Watch {
-        Watch {
+    pub fn new(levels: Levels) -> Filter {
+        Filter {
             levels,
             // As many prints are disturbed, or have failed, at the first picture as on average.
             belief: [0.96, 0.039, 0.001],
@@ -149,10 +149,10 @@ impl Watch {
 
     /// Takes in a picture that was taken at a time of any clock that goes forward. `usual` is the
     /// evidence of fine prints on average (log odds).
-    pub fn see(&mut self, at: Duration, look: &Look, usual: f64) -> Opinion {
+    pub fn update(&mut self, at: Duration, look: &Evidence, mean_log_odds: f64) -> Assessment {
         let frozen = self.pixels == Some(look.pixels);
         if look.blind.is_some() || frozen {
-            return self.opinion(false, false);
+            return self.assess(false, false);
         }
         self.pixels = Some(look.pixels);
         let first = *self.first.get_or_insert(at);
@@ -160,20 +160,20 @@ impl Watch {
         self.last = Some(at);
         let before = self.suspicion();
         if let Some(seconds) = since {
-            self.pass(seconds);
+            self.predict(seconds);
         }
-        let evidence = self.baseline.left_of(look.failure, usual);
+        let evidence = self.baseline.left_of(look.failure, mean_log_odds);
         if at.saturating_sub(first).as_secs_f64() <= LEARNING {
             self.baseline.learn(look.failure);
         }
         let new = since.map_or(1.0, |seconds| 1.0 - (-seconds / CORRELATED).exp());
-        self.weigh(evidence.clamp(-MOST, MOST) * new);
+        self.correct(evidence.clamp(-MAX_EVIDENCE, MAX_EVIDENCE) * new);
         let rising = self.suspicion() > before + 0.05;
-        self.opinion(true, rising)
+        self.assess(true, rising)
     }
 
     /// Time passes without a picture.
-    fn pass(&mut self, seconds: f64) {
+    fn predict(&mut self, seconds: f64) {
         let [mut fine, mut disturbed, mut failed] = self.belief;
         // A step is short against every rate; a gap of hours ends in what is so on average.
         let steps = (seconds / 1.0).ceil().clamp(1.0, 86_400.0);
@@ -191,7 +191,7 @@ impl Watch {
     }
 
     /// A picture is so many times likelier of a print that looks failed (log of that).
-    fn weigh(&mut self, evidence: f64) {
+    fn correct(&mut self, evidence: f64) {
         let likelier = evidence.exp();
         let [fine, disturbed, failed] = self.belief;
         self.belief = normal([fine, disturbed * likelier, failed * likelier]);
@@ -202,11 +202,11 @@ impl Watch {
         self.belief[1] + self.belief[2]
     }
 
-    fn opinion(&self, counted: bool, rising: bool) -> Opinion {
+    fn assess(&self, counted: bool, rising: bool) -> Assessment {
         let suspicion = self.suspicion();
         let failed = self.belief[2];
         let score = (suspicion * 100.0).round().clamp(0.0, 100.0);
-        Opinion {
+        Assessment {
             quality: 10 - (suspicion * 10.0).floor().clamp(0.0, 9.0) as u8,
             score: score as u8,
             warning: failed >= Levels::threshold(&WARN, self.levels.warning),
@@ -229,8 +229,8 @@ mod tests {
 
     const USUAL: f64 = -3.0;
 
-    fn look(failure: f64, pixels: u64) -> Look {
-        Look {
+    fn look(failure: f64, pixels: u64) -> Evidence {
+        Evidence {
             failure,
             blind: None,
             pixels,
@@ -239,12 +239,12 @@ mod tests {
 
     /// Ten good minutes, then failure; the delays of quality, warning and pause behind it.
     fn delays(levels: Levels, pace: u64) -> [Option<u64>; 3] {
-        let mut watch = Watch::new(levels);
+        let mut watch = Filter::new(levels);
         let mut seen = [None; 3];
         for n in 0..(1_200 / pace) {
             let at = n * pace;
             let evidence = if at < 600 { -3.0 } else { 4.0 };
-            let opinion = watch.see(Duration::from_secs(at), &look(evidence, n), USUAL);
+            let opinion = watch.update(Duration::from_secs(at), &look(evidence, n), USUAL);
             if at < 600 {
                 assert!(
                     opinion.quality >= 9 && !opinion.warning,
@@ -308,26 +308,26 @@ mod tests {
     /// A hand before the camera for 15 s, every two minutes of three hours.
     #[test]
     fn disturbances_are_not_failures() {
-        let mut watch = Watch::new(Levels::default());
+        let mut watch = Filter::new(Levels::default());
         for n in 0..540_u64 {
             let evidence = if n % 6 == 0 { 2.5 } else { -2.5 };
-            let opinion = watch.see(Duration::from_secs(n * 20), &look(evidence, n), USUAL);
+            let opinion = watch.update(Duration::from_secs(n * 20), &look(evidence, n), USUAL);
             assert!(!opinion.warning && !opinion.pause, "{n}: {opinion:?}");
         }
     }
 
     #[test]
     fn dark_and_frozen_pictures_change_nothing() {
-        let mut watch = Watch::new(Levels::default());
-        let first = watch.see(Duration::from_secs(0), &look(2.5, 1), USUAL);
+        let mut watch = Filter::new(Levels::default());
+        let first = watch.update(Duration::from_secs(0), &look(2.5, 1), USUAL);
         assert!(first.counted);
         for n in 1..100 {
-            let frozen = watch.see(Duration::from_secs(n * 20), &look(2.5, 1), USUAL);
-            let night = Look {
+            let frozen = watch.update(Duration::from_secs(n * 20), &look(2.5, 1), USUAL);
+            let night = Evidence {
                 blind: Some(Blind::Dark),
                 ..look(2.5, n + 1)
             };
-            let dark = watch.see(Duration::from_secs(n * 20 + 5), &night, USUAL);
+            let dark = watch.update(Duration::from_secs(n * 20 + 5), &night, USUAL);
             for opinion in [frozen, dark] {
                 assert!(!opinion.counted && !opinion.faster, "{opinion:?}");
                 assert_eq!(
@@ -342,18 +342,18 @@ mod tests {
     /// from the first picture on is not.
     #[test]
     fn the_baseline_explains_a_camera_and_never_a_tangle() {
-        let mut odd = Watch::new(Levels::default());
+        let mut odd = Filter::new(Levels::default());
         let mut worst = 10;
         for n in 0..180_u64 {
             let evidence = if n < 20 { -0.5 } else { 0.4 };
-            let opinion = odd.see(Duration::from_secs(n * 20), &look(evidence, n), USUAL);
+            let opinion = odd.update(Duration::from_secs(n * 20), &look(evidence, n), USUAL);
             worst = worst.min(opinion.quality);
             assert!(!opinion.warning, "{n}: {opinion:?}");
         }
         assert!(worst > 3, "{worst}");
-        let mut tangled = Watch::new(Levels::default());
+        let mut tangled = Filter::new(Levels::default());
         let told =
-            (0..12_u64).map(|n| tangled.see(Duration::from_secs(n * 20), &look(2.5, n), USUAL));
+            (0..12_u64).map(|n| tangled.update(Duration::from_secs(n * 20), &look(2.5, n), USUAL));
         assert!(told.last().unwrap().pause);
     }
 
@@ -379,12 +379,12 @@ mod tests {
     #[test]
     fn a_failure_that_begins_slowly_is_told() {
         for pace in [5, 20, 40] {
-            let mut watch = Watch::new(Levels::default());
+            let mut watch = Filter::new(Levels::default());
             let mut last = None;
             for n in 0..42_u64 {
                 let evidence = if n < 12 { USUAL + 1.5 } else { 1.1 };
                 let at = Duration::from_secs(n * pace);
-                last = Some(watch.see(at, &look(evidence, n), USUAL));
+                last = Some(watch.update(at, &look(evidence, n), USUAL));
             }
             let last = last.unwrap();
             assert!(
@@ -396,30 +396,30 @@ mod tests {
 
     #[test]
     fn quality_falls_as_the_belief_rises_and_an_hour_without_pictures_forgets() {
-        let mut watch = Watch::new(Levels::default());
+        let mut watch = Filter::new(Levels::default());
         let mut last = 10;
         for n in 0..10_u64 {
-            let opinion = watch.see(Duration::from_secs(n * 20), &look(2.0, n), USUAL);
+            let opinion = watch.update(Duration::from_secs(n * 20), &look(2.0, n), USUAL);
             assert!(opinion.quality <= last, "{opinion:?}");
             last = opinion.quality;
         }
         assert_eq!(last, 1);
-        let later = watch.see(Duration::from_secs(20_000), &look(-2.0, 99), USUAL);
+        let later = watch.update(Duration::from_secs(20_000), &look(-2.0, 99), USUAL);
         assert!(later.quality > 5, "{later:?}");
     }
 
     #[test]
     fn what_was_believed_goes_on_after_a_restart() {
-        let mut watch = Watch::new(Levels::default());
+        let mut watch = Filter::new(Levels::default());
         for n in 0..3_u64 {
-            watch.see(Duration::from_secs(n * 20), &look(2.0, n), USUAL);
+            watch.update(Duration::from_secs(n * 20), &look(2.0, n), USUAL);
         }
         let text = serde_json::to_string(&watch).unwrap();
-        let mut again: Watch = serde_json::from_str(&text).unwrap();
+        let mut again: Filter = serde_json::from_str(&text).unwrap();
         let next = look(2.0, 3);
         assert_eq!(
-            watch.see(Duration::from_secs(60), &next, USUAL),
-            again.see(Duration::from_secs(60), &next, USUAL)
+            watch.update(Duration::from_secs(60), &next, USUAL),
+            again.update(Duration::from_secs(60), &next, USUAL)
         );
     }
 }

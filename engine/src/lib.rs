@@ -1,7 +1,7 @@
 //! Looks at pictures of a running print and says whether it fails, without a network, a key or a
 //! graphics processor.
 //!
-//! [`Engine`] looks at one picture and gives evidence; [`Watch`] holds what is believed of one print
+//! [`Engine`] looks at one picture and gives evidence; [`Filter`] holds what is believed of one print
 //! and combines evidence over time into what is told.
 
 #![deny(unsafe_code)]
@@ -22,8 +22,8 @@ mod network;
 mod place;
 
 pub use blind::{Blind, blindness};
-pub use engine::{Ask, Engine, Look, LookError, Observation};
-pub use filter::{Levels, Opinion, Watch};
+pub use engine::{Ask, Engine, Evidence, LookError, Observation};
+pub use filter::{Assessment, Filter, Levels};
 pub use model::{BUILT_IN, ModelError};
 pub use oe_picture::{Budget, PictureError};
 pub use place::{Cells, Region};

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use oe_engine::{Engine, Levels, Look, Opinion, Watch};
+use oe_engine::{Assessment, Engine, Evidence, Filter, Levels};
 
 /// Frames of the print.
 const FRAMES: usize = 12;
@@ -31,7 +31,7 @@ const HELD: u64 = 300;
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().unwrap());
 
 /// What the engine sees in each frame under each noise.
-static LOOKS: LazyLock<Vec<Vec<Look>>> = LazyLock::new(|| {
+static LOOKS: LazyLock<Vec<Vec<Evidence>>> = LazyLock::new(|| {
     std::thread::scope(|scope| {
         let frames: Vec<_> = (1..=FRAMES)
             .map(|frame| scope.spawn(move || looks(frame)))
@@ -43,7 +43,7 @@ static LOOKS: LazyLock<Vec<Vec<Look>>> = LazyLock::new(|| {
     })
 });
 
-fn looks(frame: usize) -> Vec<Look> {
+fn looks(frame: usize) -> Vec<Evidence> {
     let path = format!("../demo/frames/frame-{frame:02}.jpg");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     let picture = jpeg::Pixels::decode(&std::fs::read(path).unwrap()).halved();
@@ -57,7 +57,7 @@ fn looks(frame: usize) -> Vec<Look> {
 
 /// A camera that looks at the print.
 struct Camera {
-    watch: Watch,
+    watch: Filter,
     pace: u64,
     /// Pictures so far.
     taken: u64,
@@ -66,16 +66,16 @@ struct Camera {
 impl Camera {
     fn new(pace: u64) -> Camera {
         Camera {
-            watch: Watch::new(Levels::default()),
+            watch: Filter::new(Levels::default()),
             pace,
             taken: 0,
         }
     }
 
     /// Takes the next picture, of this frame.
-    fn take(&mut self, frame: usize) -> Opinion {
+    fn take(&mut self, frame: usize) -> Assessment {
         let noise = (self.taken % NOISES) as usize;
-        let look = Look {
+        let look = Evidence {
             // No two pictures of a living camera are the same.
             pixels: self.taken,
             ..LOOKS[frame - 1][noise]
@@ -83,7 +83,7 @@ impl Camera {
         assert!(look.blind.is_none(), "frame {frame}: {:?}", look.blind);
         let at = Duration::from_secs(self.taken * self.pace);
         self.taken += 1;
-        self.watch.see(at, &look, ENGINE.usual())
+        self.watch.update(at, &look, ENGINE.mean_log_odds())
     }
 }
 

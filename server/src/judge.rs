@@ -125,18 +125,23 @@ mod embedded {
 
     /// What is believed of one print.
     #[derive(Debug)]
-    pub(crate) struct Belief(Mutex<oe_engine::Watch>);
+    pub(crate) struct Belief(Mutex<oe_engine::Filter>);
 
     impl Belief {
         pub(crate) fn new(levels: Levels) -> Belief {
-            Belief(Mutex::new(oe_engine::Watch::new(oe_engine::Levels {
+            Belief(Mutex::new(oe_engine::Filter::new(oe_engine::Levels {
                 warning: levels.warning,
                 pause: levels.pause,
             })))
         }
 
-        fn see(&self, at: Duration, look: &oe_engine::Look, usual: f64) -> oe_engine::Opinion {
-            self.0.lock().see(at, look, usual)
+        fn see(
+            &self,
+            at: Duration,
+            look: &oe_engine::Evidence,
+            usual: f64,
+        ) -> oe_engine::Assessment {
+            self.0.lock().update(at, look, usual)
         }
     }
 
@@ -212,7 +217,7 @@ mod embedded {
                 LookError::Picture(_) => Problem::DECODE,
                 LookError::Model(_) | LookError::Stopped => Problem::INTERNAL,
             })?;
-            let opinion = belief.see(at, &seen.look, engine.usual());
+            let opinion = belief.see(at, &seen.look, engine.mean_log_odds());
             Ok(Verdict {
                 quality: opinion.quality,
                 score: opinion.score,
