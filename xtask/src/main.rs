@@ -15,6 +15,7 @@ mod errors;
 mod fuzz;
 mod generated;
 mod header;
+mod neon;
 mod notices;
 mod release;
 mod sanitize;
@@ -32,6 +33,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   errors [--check]   write docs/errors.md, or compare it with what would be written
   bench [--short] [ONE]  what a call costs against libcurl and others; needs valgrind, strace and the peers' libraries
   bench looks        what a look of the engine takes, against ONNX Runtime; needs valgrind, binutils
+  neon               the engine's network on aarch64, under qemu; needs the cross compiler
   notices [--check]  write docs/third-party-notices.txt, or compare it with what would be written
   dist [TARGET...]   archives in target/dist; fetches a compiler, zig and the rest into target/toolchain
   deb TARGET...      Debian packages from these archives' parts, and of the service; needs lintian
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         ["bench", "--short", only] => bench::run(bench::Length::SHORT, only),
         ["bench", "looks"] => bench::looks::run(),
         ["bench", only] => bench::run(bench::Length::LONG, only),
+        ["neon"] => neon::run(),
         ["notices"] => notices::run(false),
         ["notices", "--check"] => notices::run(true),
         ["dist", targets @ ..] => dist::run(targets),
