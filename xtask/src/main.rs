@@ -16,6 +16,7 @@ mod eval;
 mod fuzz;
 mod generated;
 mod header;
+mod neon;
 mod notices;
 mod package;
 mod release;
@@ -53,6 +54,7 @@ long
   eval PICTURES [OPTION...]  how well the engine sees a folder of labelled pictures; `eval` alone says more
   bench [--short] [ONE]  what a call costs against libcurl and others; needs valgrind, strace and the peers' libraries
   bench looks        what a look of the engine takes, against ONNX Runtime; needs valgrind, binutils
+  neon               the engine's network on aarch64, under qemu; needs the cross compiler
   fuzz SECONDS [ONE] each fuzz target (or one) for so long; needs nightly and cargo-fuzz
   asan SECONDS       the C tests and a stress of so long with the address sanitizer; needs nightly
   tsan SECONDS       the same with the thread sanitizer; needs nightly, and fetches Debian's rustc
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         ["bench", "looks"] => bench::looks::run(),
         ["bench", only] => bench::run(bench::Length::LONG, only),
         ["eval", words @ ..] => eval::run(words),
+        ["neon"] => neon::run(),
         ["notices"] => notices::run(false),
         ["notices", "--check"] => notices::run(true),
         ["dist", targets @ ..] => package::run(targets),
