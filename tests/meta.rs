@@ -282,9 +282,10 @@ fn the_manifests_name_one_address_and_there_is_a_place_to_report_to() {
     let commands: Vec<_> = first.lines().filter(|line| !line.is_empty()).collect();
     assert_eq!(commands.len(), 3, "{commands:?}");
     assert!(commands.iter().all(|command| command.starts_with("cargo ")));
-    // They are what a landing begins with.
+    // The first is the quick part of what a landing has to pass, the others stand there as they are.
+    assert_eq!(commands[0], "cargo xtask check");
     let landing = read(&root().join(".ci/run")).replace(" --locked", "");
-    for command in commands {
+    for command in &commands[1..] {
         assert!(landing.contains(&format!("step {command}\n")), "{command}");
     }
 }

@@ -20,10 +20,10 @@ fn main() -> Result<()> {
     };
     let (size, count): (usize, u64) = (size.parse()?, count.parse()?);
     let jpeg = std::fs::read(file)?;
-    let before = cpu_ns();
+    let (before, at_start) = (cpu_ns(), memory());
     let engine = engine(kind, size)?;
     let loaded = cpu_ns().zip(before).map(|(now, before)| now - before);
-    let (mut watch, at_load) = (Filter::new(Levels::default()), memory());
+    let mut watch = Filter::new(Levels::default());
     let square = || engine.square(&jpeg, &Ask::default());
     let squared = match part.as_str() {
         "network" => square()?.0,
@@ -70,7 +70,7 @@ fn main() -> Result<()> {
     if let (Some(least), Some(middle), Some(loaded)) = (times.first(), middle, loaded) {
         println!("load_ns {loaded}\nleast_ns {least}\nmedian_ns {middle}");
     }
-    if let (Some(before), Some(after)) = (at_load, memory()) {
+    if let (Some(before), Some(after)) = (at_start, memory()) {
         for (name, before, after) in [("anon", before.0, after.0), ("all", before.1, after.1)] {
             println!(
                 "{name}_kb {before}\n{name}_growth_kb {}",

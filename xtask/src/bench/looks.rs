@@ -227,9 +227,9 @@ impl Looks {
     fn memory(&self, figures: &mut Vec<Figure>) -> Result<(), String> {
         let mut rows = vec![row([
             "KB",
-            "at load",
-            "growth through 50 rounds",
-            "with pages of files",
+            "before it",
+            "growth through load and 50 rounds",
+            "with pages of files, the model's too",
         ])];
         for part in ["decode", "square", "network", "look"] {
             let report = self.report(part, "best", LOOKS)?;
@@ -237,8 +237,8 @@ impl Looks {
                 get(&report, "anon_growth_kb")?,
                 get(&report, "all_growth_kb")?,
             );
-            let load = get(&report, "anon_kb")?;
-            rows.push(row([part, &number(load), &number(own), &number(all)]));
+            let before = get(&report, "anon_kb")?;
+            rows.push(row([part, &number(before), &number(own), &number(all)]));
             if part == "look" {
                 figures.push(figure(
                     "memory growth, without the model (MB)",
