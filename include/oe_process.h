@@ -111,9 +111,10 @@
 /* Written by `cargo xtask header`. Do not edit. */
 
 #define OE_VERSION_MAJOR 0
-#define OE_VERSION_MINOR 1
+#define OE_VERSION_MINOR 2
 #define OE_VERSION_PATCH 0
 #define OE_VERSION ((OE_VERSION_MAJOR << 16) | (OE_VERSION_MINOR << 8) | OE_VERSION_PATCH)
+#define OE_VERSION_STRING "0.2.0"
 
 /** Never; no deadline. */
 #define OE_NEVER 0xFFFFFFFFu
@@ -153,9 +154,29 @@ typedef struct oe_monitor oe_monitor;
  * for an older minor version keep working with a newer library of the same major version.
  * ============================================================================================== */
 
+/** What a build may have, for oe_has(). */
+enum {
+    OE_FEATURE_EMBEDDED = 1, /**< The engine that looks at the pictures inside this library:
+                                  OE_BACKEND_EMBEDDED. */
+    OE_FEATURE_TLS = 2,      /**< Endpoints with https. */
+    OE_FEATURE_EVENT_FD = 3, /**< oe_client_event_fd(). */
+    OE_FEATURE_MONITOR = 4   /**< Monitors. */
+};
+
 /** The version of the library that is loaded, as a number like OE_VERSION.
  * Returns: major << 16 | minor << 8 | patch. */
 OE_API uint32_t oe_version(void);
+
+/** The same as text, as OE_VERSION_STRING.
+ * Owns: nothing; the text is static.
+ * Returns: a text, never NULL.
+ * Since: 0.2.0. */
+OE_API const char *oe_version_string(void);
+
+/** Tells if the library that is loaded has one of OE_FEATURE_..., without trying it.
+ * Returns: 1 if it has; else 0, also for a number that is no feature.
+ * Since: 0.2.0. */
+OE_API int32_t oe_has(int32_t feature);
 
 /** How the library that is loaded was built, in one line for people and bug reports: version,
  * target, features, TLS provider and trust roots. buf takes up to cap bytes; it may be NULL.

@@ -232,6 +232,10 @@ inline std::string build_info()
 
 /** The version of the library that is loaded, to compare with OE_VERSION. */
 inline std::uint32_t version() noexcept { return oe_version(); }
+/** The same as text, "0.2.0" for example. */
+inline const char *version_string() noexcept { return oe_version_string(); }
+/** Whether the library that is loaded has a feature (OE_FEATURE_...). */
+inline bool has(std::int32_t feature) noexcept { return oe_has(feature) == 1; }
 
 /** "OE_ERR_TIMEOUT", for example. */
 inline const char *status_name(status s) noexcept { return oe_status_name(s); }

@@ -72,6 +72,21 @@ fn monitors_from_c_linked_static() {
 }
 
 #[test]
+fn what_came_with_0_2_from_c_linked_shared() {
+    succeeds(Command::new(program("v0_2.c", Link::Shared)));
+}
+
+#[test]
+fn what_came_with_0_2_from_c_linked_static() {
+    succeeds(Command::new(program("v0_2.c", Link::Static)));
+}
+
+#[test]
+fn what_came_with_0_2_from_c_under_valgrind() {
+    under_valgrind("v0_2.c");
+}
+
+#[test]
 fn the_abi_from_c_under_valgrind() {
     under_valgrind("abi.c");
 }

@@ -24,7 +24,9 @@ static void pure(void)
     oe_info info = OE_INFO_INIT;
     oe_event event = OE_EVENT_INIT;
     CHECK(oe_version() == OE_VERSION); /* a number: there is nothing in it that could fail */
+    CHECK(strcmp(oe_version_string(), OE_VERSION_STRING) == 0); /* so is this text */
     GIVES(oe_build_info(text, sizeof text), 0);
+    GIVES(oe_has(OE_FEATURE_TLS), 0);
     oe_test_panic_next();
     CHECK(strcmp(oe_status_name(OE_OK), "OE_STATUS_UNKNOWN") == 0);
     oe_test_panic_next();

@@ -25,6 +25,7 @@ type Group = (&'static str, &'static str);
 
 /// Constants that belong together: how their names begin, and what they are for.
 const ENUMS: &[Group] = &[
+    ("OE_FEATURE_", "What a build may have, for oe_has()."),
     (
         "OE_BACKEND_",
         "The judge of the pictures, for oe_options_set_backend().",
@@ -92,6 +93,7 @@ fn opening() -> String {
 #define OE_VERSION_MINOR {}
 #define OE_VERSION_PATCH {}
 #define OE_VERSION ((OE_VERSION_MAJOR << 16) | (OE_VERSION_MINOR << 8) | OE_VERSION_PATCH)
+#define OE_VERSION_STRING \"{}\"
 
 /** Never; no deadline. */
 #define OE_NEVER 0xFFFFFFFFu
@@ -116,6 +118,7 @@ extern \"C\" {{
         env!("CARGO_PKG_VERSION_MAJOR"),
         env!("CARGO_PKG_VERSION_MINOR"),
         env!("CARGO_PKG_VERSION_PATCH"),
+        env!("CARGO_PKG_VERSION"),
     )
 }
 

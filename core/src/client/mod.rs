@@ -18,6 +18,9 @@ use crate::rules::trust::Trust;
 use crate::session::Session;
 use crate::transport::Transport;
 
+/// Whether the embedded engine is part of this build.
+pub const HAS_EMBEDDED: bool = false;
+
 /// One account and its connections.
 pub struct Client {
     account: Arc<Account>,

@@ -1,0 +1,50 @@
+/* What came with 0.2.0, against a service at argv[1] with the image argv[2]. */
+#include "check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint8_t jpeg[1 << 20];
+static size_t jpeg_len;
+
+static void version(void)
+{
+    char own[32];
+    CHECK(OE_VERSION <= oe_version());
+    snprintf(own, sizeof own, "%d.%d.%d", OE_VERSION_MAJOR, OE_VERSION_MINOR, OE_VERSION_PATCH);
+    CHECK(!strcmp(own, OE_VERSION_STRING));
+    snprintf(own, sizeof own, "%u.%u.%u", oe_version() >> 16, oe_version() >> 8 & 255, oe_version() & 255);
+    CHECK(!strcmp(own, oe_version_string()));
+    CHECK(oe_version_string() == oe_version_string());
+    CHECK(oe_has(OE_FEATURE_TLS) == 1 && oe_has(OE_FEATURE_MONITOR) == 1);
+    CHECK(oe_has(0) == 0 && oe_has(-1) == 0 && oe_has(1000) == 0);
+}
+
+/* What oe_has() says of the engine and of descriptors is what a try finds. */
+static void features(void)
+{
+    oe_client *client = NULL;
+    oe_options *o = oe_options_new();
+    IS(oe_options_set_backend(o, OE_BACKEND_EMBEDDED), OE_OK);
+    IS(oe_client_new(o, &client), oe_has(OE_FEATURE_EMBEDDED) ? OE_OK : OE_ERR_UNSUPPORTED);
+    oe_client_free(client);
+    IS(oe_options_set_backend(o, OE_BACKEND_SERVICE), OE_OK);
+    IS(oe_options_set_api_key(o, "k"), OE_OK);
+    IS(oe_client_new(o, &client), OE_OK);
+    CHECK((oe_client_event_fd(client) != -1) == oe_has(OE_FEATURE_EVENT_FD));
+    oe_client_free(client);
+    oe_options_free(o);
+}
+
+int main(int argc, char **argv)
+{
+    FILE *file = argc > 2 ? fopen(argv[2], "rb") : NULL;
+    if (!file) return 2;
+    jpeg_len = fread(jpeg, 1, sizeof jpeg, file);
+    fclose(file);
+    CHECK(jpeg_len > 0);
+    version();
+    features();
+    printf("%d failed\n", failures);
+    return failures != 0;
+}
