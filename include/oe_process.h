@@ -260,6 +260,14 @@ enum {
     OE_ERR_MODEL = -92             /**< The embedded engine's model is missing or damaged. */
 };
 
+/** How good a print looks, by oe_quality_level(). */
+enum {
+    OE_LEVEL_UNKNOWN = 0, /**< No print_quality: it is outside 1 to 10. */
+    OE_LEVEL_GOOD = 1,    /**< 6 to 10. */
+    OE_LEVEL_WATCH = 2,   /**< 4 and 5. */
+    OE_LEVEL_BAD = 3      /**< 1 to 3. */
+};
+
 /** How a call ended: one of the constants above, or one of a later release. */
 typedef int32_t oe_status;
 
@@ -299,6 +307,11 @@ OE_API int32_t oe_status_is_retryable(oe_status status);
  * Owns: nothing; the text is static.
  * Returns: a text, never NULL; "unknown" outside 1 to 10. */
 OE_API const char *oe_quality_text(int32_t print_quality);
+
+/** What to make of a print_quality in colours, or in words of the user's own language.
+ * Returns: OE_LEVEL_GOOD, OE_LEVEL_WATCH or OE_LEVEL_BAD; OE_LEVEL_UNKNOWN outside 1 to 10.
+ * Since: 0.2.0. */
+OE_API int32_t oe_quality_level(int32_t print_quality);
 
 /** The last call of the calling thread that ended with a status below 0. A success in between
  * does not clear it, and asking does not change it.

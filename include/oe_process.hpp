@@ -79,6 +79,8 @@ struct result : oe_result {
     bool warning_edge() const noexcept { return (flags & OE_RESULT_WARNING_EDGE) != 0; }
     /** Pause the print now. */
     bool pause_edge() const noexcept { return (flags & OE_RESULT_PAUSE_EDGE) != 0; }
+    /** What to make of print_quality: OE_LEVEL_... */
+    std::int32_t quality_level() const noexcept { return oe_quality_level(print_quality); }
     /** The service's words for print_quality. */
     const char *quality_text() const noexcept { return oe_quality_text(print_quality); }
 };

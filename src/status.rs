@@ -146,6 +146,24 @@ pub extern "C" fn oe_quality_text(print_quality: i32) -> *const c_char {
     })
 }
 
+/// No print_quality: it is outside 1 to 10.
+pub const OE_LEVEL_UNKNOWN: i32 = 0;
+/// 6 to 10.
+pub const OE_LEVEL_GOOD: i32 = 1;
+/// 4 and 5.
+pub const OE_LEVEL_WATCH: i32 = 2;
+/// 1 to 3.
+pub const OE_LEVEL_BAD: i32 = 3;
+
+/// What to make of a print_quality in colours, or in words of the user's own language.
+///
+/// Returns: OE_LEVEL_GOOD, OE_LEVEL_WATCH or OE_LEVEL_BAD; OE_LEVEL_UNKNOWN outside 1 to 10.
+/// Since: 0.2.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_quality_level(print_quality: i32) -> i32 {
+    guard::value(OE_LEVEL_UNKNOWN, || Ok(error::quality_level(print_quality)))
+}
+
 /// The last call of the calling thread that ended with a status below 0. A success in between
 /// does not clear it, and asking does not change it.
 ///
@@ -191,6 +209,19 @@ mod tests {
             assert!(!read(oe_status_text(code)).is_empty());
             assert_eq!(oe_status_is_retryable(code), 0);
         }
+    }
+
+    #[test]
+    fn every_quality_has_its_level() {
+        for quality in [i32::MIN, -1, 0, 11, i32::MAX] {
+            assert_eq!(oe_quality_level(quality), OE_LEVEL_UNKNOWN);
+        }
+        let levels: Vec<i32> = (1..=10).map(|quality| oe_quality_level(quality)).collect();
+        let (bad, watch, good) = (OE_LEVEL_BAD, OE_LEVEL_WATCH, OE_LEVEL_GOOD);
+        assert_eq!(
+            levels,
+            [bad, bad, bad, watch, watch, good, good, good, good, good]
+        );
     }
 
     #[test]

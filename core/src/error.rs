@@ -378,6 +378,18 @@ pub const fn quality_text(quality: i32) -> &'static str {
     }
 }
 
+/// The colour that a print quality calls for: 0 unknown, 1 good (6 to 10), 2 to watch (4 and 5), 3
+/// bad (1 to 3).
+#[must_use]
+pub const fn quality_level(quality: i32) -> i32 {
+    match quality {
+        6..=10 => 1,
+        4 | 5 => 2,
+        1..=3 => 3,
+        _ => 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,6 +36,13 @@ static void features(void)
     oe_options_free(o);
 }
 
+static void levels(void)
+{
+    static const int32_t level[] = { 0, 3, 3, 3, 2, 2, 1, 1, 1, 1, 1, 0 };
+    for (int32_t quality = 0; quality < 12; quality++) CHECK(oe_quality_level(quality) == level[quality]);
+    CHECK(oe_quality_level(INT32_MIN) == OE_LEVEL_UNKNOWN && oe_quality_level(INT32_MAX) == OE_LEVEL_UNKNOWN);
+}
+
 int main(int argc, char **argv)
 {
     FILE *file = argc > 2 ? fopen(argv[2], "rb") : NULL;
@@ -45,6 +52,7 @@ int main(int argc, char **argv)
     CHECK(jpeg_len > 0);
     version();
     features();
+    levels();
     printf("%d failed\n", failures);
     return failures != 0;
 }

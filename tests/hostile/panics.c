@@ -34,6 +34,7 @@ static void pure(void)
     GIVES(oe_status_is_retryable(OE_ERR_DNS), 0);
     oe_test_panic_next();
     CHECK(strcmp(oe_quality_text(5), "unknown") == 0);
+    GIVES(oe_quality_level(5), OE_LEVEL_UNKNOWN);
     STATUS(oe_last_error(&error));
     CALL(oe_error_init(&error, sizeof error));
     CALL(oe_result_init(&result, sizeof result));

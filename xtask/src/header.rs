@@ -34,6 +34,10 @@ const ENUMS: &[Group] = &[
         "OE_TRUST_",
         "Trusted certificates, for oe_options_set_trust().",
     ),
+    (
+        "OE_LEVEL_",
+        "How good a print looks, by oe_quality_level().",
+    ),
     ("OE_RESULT_", "Bits of oe_result.flags."),
     ("OE_EVENT_", "Kinds of oe_event."),
     ("OE_LOG_", "Levels of log lines."),
