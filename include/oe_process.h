@@ -198,6 +198,8 @@ enum {
                                         nothing changed. */
     OE_CANCELLED = 2,              /**< A cancel, stop or free ended the call. */
     OE_NO_EVENT = 3,               /**< No event arrived within the time given. */
+    OE_BLIND = 4,                  /**< The picture arrived and shows nothing to judge: no verdict;
+                                        the next one is due at the normal interval. */
     /* The host program: nothing was sent. The service may say OE_ERR_IMAGE_TOO_LARGE too. */
     OE_ERR_ARGUMENT = -1,          /**< An argument is null, out of range, not UTF-8 or not
                                         usable. */
@@ -297,9 +299,9 @@ OE_API const char *oe_status_text(oe_status status);
 
 /** Tells if a loop that takes a new frame each time should go on: nobody has to change anything,
  * and a later call with another frame, at its own time, may bring a verdict. It does not say
- * that the same bytes may be sent again. These are: OE_NOT_DUE, OE_ERR_BUSY, OE_ERR_STALE_FRAME,
- * OE_ERR_DNS to OE_ERR_PROXY, OE_ERR_TLS, OE_ERR_CLOCK, OE_ERR_RATE_LIMITED to OE_ERR_PROTOCOL,
- * OE_ERR_IMAGE_REJECTED, OE_ERR_AUTH_UNCONFIRMED, OE_ERR_RESOURCES.
+ * that the same bytes may be sent again. These are: OE_NOT_DUE, OE_BLIND, OE_ERR_BUSY,
+ * OE_ERR_STALE_FRAME, OE_ERR_DNS to OE_ERR_PROXY, OE_ERR_TLS, OE_ERR_CLOCK, OE_ERR_RATE_LIMITED to
+ * OE_ERR_PROTOCOL, OE_ERR_IMAGE_REJECTED, OE_ERR_AUTH_UNCONFIRMED, OE_ERR_RESOURCES.
  * Returns: 1 for these; else 0, also for OE_OK and for a number that is no status. */
 OE_API int32_t oe_status_is_retryable(oe_status status);
 
@@ -637,7 +639,7 @@ typedef struct oe_result {
  * Blocks: until answered, at most the timeout; oe_context_cancel() and oe_context_free() end it.
  * Threads: any, one call on a context at a time; not inside the log function.
  * Owns: nothing; jpeg must not change before the call returns. out is written on OE_OK only.
- * Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_BUSY,
+ * Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_BLIND, OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_BUSY,
  * OE_ERR_NOT_JPEG, OE_ERR_IMAGE_TOO_LARGE, OE_ERR_STALE_FRAME, OE_ERR_REENTRANT, or any call
  * error. */
 OE_API oe_status oe_process_jpeg(oe_context *context, const uint8_t *jpeg, size_t len, oe_result
@@ -691,7 +693,8 @@ typedef struct oe_event {
     int32_t kind;         /**< OE_EVENT_... Ignore one you do not know. */
     uint64_t tag;         /**< The monitor's, from its start. */
     oe_status status;     /**< Of ERROR, LATCHED, STOPPED. Of CAMERA_STALLED: OE_NO_EVENT none came,
-                               OE_OK the same bytes, or why frames were refused. Else OE_OK. */
+                               OE_OK the same bytes, OE_BLIND nothing to see, or why frames were
+                               refused. Else OE_OK. */
     uint32_t age_ms;      /**< Milliseconds since it was queued: do not pause on an old one. */
 } oe_event;
 #define OE_EVENT_INIT { sizeof(oe_event), 0, 0, 0, 0 }

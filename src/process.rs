@@ -136,7 +136,7 @@ fn process(
 /// Blocks: until answered, at most the timeout; oe_context_cancel() and oe_context_free() end it.
 /// Threads: any, one call on a context at a time; not inside the log function.
 /// Owns: nothing; jpeg must not change before the call returns. out is written on OE_OK only.
-/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_BUSY,
+/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_BLIND, OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_BUSY,
 /// OE_ERR_NOT_JPEG, OE_ERR_IMAGE_TOO_LARGE, OE_ERR_STALE_FRAME, OE_ERR_REENTRANT, or any call
 /// error.
 #[unsafe(no_mangle)]

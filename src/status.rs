@@ -122,9 +122,9 @@ pub extern "C" fn oe_status_text(status: oe_status) -> *const c_char {
 
 /// Tells if a loop that takes a new frame each time should go on: nobody has to change anything,
 /// and a later call with another frame, at its own time, may bring a verdict. It does not say
-/// that the same bytes may be sent again. These are: OE_NOT_DUE, OE_ERR_BUSY, OE_ERR_STALE_FRAME,
-/// OE_ERR_DNS to OE_ERR_PROXY, OE_ERR_TLS, OE_ERR_CLOCK, OE_ERR_RATE_LIMITED to OE_ERR_PROTOCOL,
-/// OE_ERR_IMAGE_REJECTED, OE_ERR_AUTH_UNCONFIRMED, OE_ERR_RESOURCES.
+/// that the same bytes may be sent again. These are: OE_NOT_DUE, OE_BLIND, OE_ERR_BUSY,
+/// OE_ERR_STALE_FRAME, OE_ERR_DNS to OE_ERR_PROXY, OE_ERR_TLS, OE_ERR_CLOCK, OE_ERR_RATE_LIMITED to
+/// OE_ERR_PROTOCOL, OE_ERR_IMAGE_REJECTED, OE_ERR_AUTH_UNCONFIRMED, OE_ERR_RESOURCES.
 ///
 /// Returns: 1 for these; else 0, also for OE_OK and for a number that is no status.
 #[unsafe(no_mangle)]
@@ -204,7 +204,7 @@ mod tests {
             assert_eq!(read(oe_status_text(code)), row.text);
             assert_eq!(oe_status_is_retryable(code), i32::from(row.retryable));
         }
-        for code in [i32::MIN, -93, -13, 4, i32::MAX] {
+        for code in [i32::MIN, -93, -13, 5, i32::MAX] {
             assert_eq!(read(oe_status_name(code)), "OE_STATUS_UNKNOWN");
             assert!(!read(oe_status_text(code)).is_empty());
             assert_eq!(oe_status_is_retryable(code), 0);

@@ -30,7 +30,7 @@ SIZE(oe_event, 24);
 AT(oe_event, struct_size, 0, 4); AT(oe_event, kind, 4, 4); AT(oe_event, tag, 8, 8); AT(oe_event, status, 16, 4);
 AT(oe_event, age_ms, 20, 4);
 
-IS(OE_OK, 0); IS(OE_NOT_DUE, 1); IS(OE_CANCELLED, 2); IS(OE_NO_EVENT, 3);
+IS(OE_OK, 0); IS(OE_NOT_DUE, 1); IS(OE_CANCELLED, 2); IS(OE_NO_EVENT, 3); IS(OE_BLIND, 4);
 IS(OE_ERR_ARGUMENT, -1); IS(OE_ERR_HANDLE, -2); IS(OE_ERR_ABI, -3); IS(OE_ERR_BUSY, -4); IS(OE_ERR_BUFFER, -5);
 IS(OE_ERR_NOT_JPEG, -6); IS(OE_ERR_IMAGE_TOO_LARGE, -7); IS(OE_ERR_STALE_FRAME, -8); IS(OE_ERR_FORKED, -9);
 IS(OE_ERR_REENTRANT, -10); IS(OE_ERR_UNSUPPORTED, -11); IS(OE_ERR_CLOSED, -12);
