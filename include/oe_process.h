@@ -521,6 +521,14 @@ typedef struct oe_info {
 } oe_info;
 #define OE_INFO_INIT { sizeof(oe_info), 0, 0, 0, 0, 0, 0, 0 }
 
+/** A part of a picture, as it is shown (upright), in thousandths of its width and height. */
+typedef struct oe_region {
+    uint16_t x;      /**< From the left edge of the picture to that of the region. */
+    uint16_t y;      /**< From the top edge of the picture to that of the region. */
+    uint16_t width;  /**< At least 1; x + width is at most 1000. */
+    uint16_t height; /**< At least 1; y + height is at most 1000. */
+} oe_region;
+
 /** Makes a context by one Create Context call. Each confidence is 1 (suggests soonest) to 5 (only
  * when most certain); 0 is the service's default. On failure *out is NULL.
  * Blocks: until answered, at most the timeout; oe_client_cancel() ends it.
@@ -631,8 +639,12 @@ typedef struct oe_result {
     uint32_t latency_ms;                 /**< Milliseconds from the call to the verdict. */
     uint32_t frame_age_ms;               /**< Milliseconds from the capture, or the call without its
                                               time, to the verdict; sleep included. */
+    oe_region place;                     /**< Where in this picture it looks failed, when the score
+                                              is 50 or more and it is one place; all 0: not known.
+                                              Of the embedded engine, and of services that say so.
+                                              Since 0.2.0. */
 } oe_result;
-#define OE_RESULT_INIT { sizeof(oe_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define OE_RESULT_INIT { sizeof(oe_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0, 0 } }
 
 /** Sends one picture and brings its verdict: len bytes of JPEG, at most 6,291,456, read in place.
  * Call it when due; earlier it returns OE_NOT_DUE and sends nothing.

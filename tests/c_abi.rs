@@ -92,8 +92,12 @@ fn saying(more: &str) -> Peer {
 #[test]
 fn what_a_service_sees_from_c() {
     let blind = saying("\"Blind\":true");
+    let place = saying("\"Place\":[250,500,125,400]");
     let mut command = Command::new(program("seen.c", Link::Shared));
-    let output = run(command.arg(blind.base_url()), Duration::from_secs(60));
+    let output = run(
+        command.arg(blind.base_url()).arg(place.base_url()),
+        Duration::from_secs(60),
+    );
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
 }

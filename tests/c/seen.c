@@ -1,4 +1,5 @@
-/* What a service of one's own may say of a picture besides its quality: argv[1] names one that sees nothing in it. */
+/* What a service of one's own may say of a picture besides its quality: argv[1] names one that sees nothing in it,
+ * argv[2] one that says where it looks failed. */
 #include "check.h"
 
 #include <string.h>
@@ -56,10 +57,30 @@ static void blind(const char *url)
     oe_client_free(client);
 }
 
+static void place(const char *url)
+{
+    oe_client *client = connect(url);
+    oe_context *first = NULL, *second = NULL;
+    oe_result result;
+    IS(oe_context_create(client, 0, 0, &first), OE_OK);
+    IS(oe_context_create(client, 0, 0, &second), OE_OK);
+    oe_result_init(&result, sizeof result);
+    IS(oe_process_jpeg(first, jpeg, sizeof jpeg, &result), OE_OK);
+    CHECK(result.place.x == 250 && result.place.y == 500 && result.place.width == 125 && result.place.height == 400);
+    memset(&result, 0x55, sizeof result);
+    result.struct_size = 48; /* as large as it was in 0.1.0 */
+    IS(oe_process_jpeg(second, jpeg, sizeof jpeg, &result), OE_OK);
+    CHECK(result.print_quality == 8 && result.place.x == 0x5555 && result.place.height == 0x5555);
+    oe_context_free(second);
+    oe_context_free(first);
+    oe_client_free(client);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 2) return 2;
+    if (argc < 3) return 2;
     blind(argv[1]);
+    place(argv[2]);
     printf("%d failed\n", failures);
     return failures != 0;
 }

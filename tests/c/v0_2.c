@@ -43,6 +43,27 @@ static void levels(void)
     CHECK(oe_quality_level(INT32_MIN) == OE_LEVEL_UNKNOWN && oe_quality_level(INT32_MAX) == OE_LEVEL_UNKNOWN);
 }
 
+/* An answer without a place: all of it is 0, whatever was there before. */
+static void no_place(const char *url)
+{
+    oe_client *client = NULL;
+    oe_context *context = NULL;
+    oe_result result = OE_RESULT_INIT;
+    oe_options *o = oe_options_new();
+    IS(oe_options_set_api_key(o, "k"), OE_OK);
+    IS(oe_options_set_endpoint(o, url), OE_OK);
+    IS(oe_options_set_allow_http(o, 1), OE_OK);
+    IS(oe_client_new(o, &client), OE_OK);
+    oe_options_free(o);
+    IS(oe_context_create(client, 0, 0, &context), OE_OK);
+    CHECK(result.struct_size == sizeof result && result.place.width == 0);
+    memset(&result.place, 0x55, sizeof result.place);
+    IS(oe_process_jpeg(context, jpeg, jpeg_len, &result), OE_OK);
+    CHECK(!result.place.x && !result.place.y && !result.place.width && !result.place.height);
+    oe_context_free(context);
+    oe_client_free(client);
+}
+
 int main(int argc, char **argv)
 {
     FILE *file = argc > 2 ? fopen(argv[2], "rb") : NULL;
@@ -53,6 +74,7 @@ int main(int argc, char **argv)
     version();
     features();
     levels();
+    no_place(argv[1]);
     printf("%d failed\n", failures);
     return failures != 0;
 }

@@ -142,7 +142,13 @@ fn section(number: usize, name: &str) -> Result<String, String> {
     if name == "status" {
         text += &statuses()?;
     }
-    Ok(text + &declarations(name, &[])? + "\n")
+    // No function takes one by itself, so that nothing else would bring it here.
+    let parts: &[&str] = if name == "context" {
+        &["oe_region"]
+    } else {
+        &[]
+    };
+    Ok(text + &declarations(name, parts)? + "\n")
 }
 
 /// The status table, group by group.
@@ -320,9 +326,15 @@ fn with_structures(text: &str) -> String {
         {
             Some(name) if inside => {
                 inside = false;
-                let init = initialiser(name, &members);
+                // A part of others, which say how large they are.
+                let init = match members.first() {
+                    Some(Line::Code(code, _)) if code == "uint32_t struct_size;" => {
+                        initialiser(name, &members) + "\n"
+                    }
+                    _ => String::new(),
+                };
                 out += &format!(
-                    "{}{line}\n{init}\n",
+                    "{}{line}\n{init}",
                     aligned(std::mem::take(&mut members), false)
                 );
             }
@@ -343,6 +355,10 @@ fn with_structures(text: &str) -> String {
 
 fn initialiser(name: &str, members: &[Line]) -> String {
     let zero = |member: &Line| match member {
+        Line::Code(code, _) if code.starts_with("oe_region ") && code.contains('[') => {
+            ", { { 0, 0, 0, 0 } }"
+        }
+        Line::Code(code, _) if code.starts_with("oe_region ") => ", { 0, 0, 0, 0 }",
         Line::Code(code, _) if code.contains('[') => ", { 0 }",
         Line::Code(..) => ", 0",
         Line::Comment(_) => "",

@@ -162,6 +162,7 @@ impl<'a> InFlight<'a> {
             new,
             latency_ms: Due::In(now.saturating_sub(self.started.now())).as_ms(),
             frame_age_ms: Due::In(self.age.at(&moment)).as_ms(),
+            place: verdict.place,
         })
     }
 

@@ -64,6 +64,16 @@ fn a_blind_answer_neither_raises_nor_ends_an_episode() {
 }
 
 #[test]
+fn a_place_that_is_sent_is_handed_on() {
+    let placed = P200.replacen('{', "{\"Place\":[10,20,300,400],", 1);
+    let (rig, session) = Rig::printing(vec![reply(200, &placed), ok()]);
+    let place = rig.next(&session).unwrap().place.unwrap();
+    assert_eq!((place.x(), place.y()), (10, 20));
+    assert_eq!((place.width(), place.height()), (300, 400));
+    assert_eq!(rig.next(&session).unwrap().place, None);
+}
+
+#[test]
 fn a_restored_print_remembers_that_it_was_blind() {
     let (rig, session) = Rig::printing(vec![dark()]);
     assert_eq!(status_of(rig.next(&session)), Status::Blind);
