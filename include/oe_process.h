@@ -331,9 +331,10 @@ OE_API void oe_error_init(oe_error *out, size_t size);
  * Options can be changed or freed at any time after oe_client_new(): clients keep what they were
  * made with. Strings are at most 64 KiB; NULL restores the default.
  *
- * A refused key, backend, endpoint, allow_http, trust, CA, proxy or model file is remembered: until
- * the same setter succeeds, with NULL or 0 too, oe_client_new() returns that status. So neither
- * key nor pictures go where the host did not mean them to, even if it checks oe_client_new() only.
+ * A refused key, backend, endpoint, allow_http, trust, CA, proxy, resolve or model file is
+ * remembered: until the same setter succeeds, with NULL or 0 too, oe_client_new() returns that
+ * status. So neither key nor pictures go where the host did not mean them to, even if it checks
+ * oe_client_new() only.
  * ============================================================================================== */
 
 /** The judge of the pictures, for oe_options_set_backend(). */
@@ -399,6 +400,14 @@ OE_API oe_status oe_options_set_ca_pem(oe_options *options, const uint8_t *pem, 
  * Threads: any; with "env" no other thread may change the environment meanwhile.
  * Owns: copies url. */
 OE_API oe_status oe_options_set_proxy(oe_options *options, const char *url);
+
+/** Connects to these addresses for a host, "10.0.0.5, fd00::5", and never looks it up; certificates
+ * are still checked by its name. For boards whose C library looks up no names, and for tests. At
+ * most 8 hosts, a proxy may be one. NULL addresses look it up again, NULL for both does so for all.
+ * Owns: copies host and addresses.
+ * Since: 0.2.0. */
+OE_API oe_status oe_options_set_resolve(oe_options *options, const char *host, const char
+    *addresses);
 
 /** Sets the one deadline of a call, from looking the name up to the last byte of the answer:
  * 1,000 to 3,600,000 ms, default 60,000. */

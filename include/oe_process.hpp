@@ -294,6 +294,15 @@ public:
     }
     OE_HPP_NODISCARD status set_proxy(const char *url) noexcept { return oe_options_set_proxy(get(), url); }
     OE_HPP_NODISCARD status set_proxy(const std::string &url) noexcept { return set_proxy(url.c_str()); }
+    /** "10.0.0.5, fd00::5": connect there for this host, no look-up. */
+    OE_HPP_NODISCARD status set_resolve(const char *host, const char *addresses) noexcept
+    {
+        return oe_options_set_resolve(get(), host, addresses);
+    }
+    OE_HPP_NODISCARD status set_resolve(const std::string &host, const std::string &addresses) noexcept
+    {
+        return set_resolve(host.c_str(), addresses.c_str());
+    }
     OE_HPP_NODISCARD status set_timeout(std::chrono::milliseconds total) noexcept
     {
         return oe_options_set_timeout_ms(get(), detail::ms(total));

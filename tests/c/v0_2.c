@@ -64,6 +64,43 @@ static void no_place(const char *url)
     oe_client_free(client);
 }
 
+/* A name that no server of names knows, and where it is. */
+static void resolve(const char *url)
+{
+    char named[100];
+    oe_client *client = NULL;
+    oe_context *context = NULL;
+    oe_result result = OE_RESULT_INIT;
+    oe_error error = OE_ERROR_INIT;
+    oe_options *o = oe_options_new();
+    snprintf(named, sizeof named, "http://printer.invalid:%s", strrchr(url, ':') + 1);
+    IS(oe_options_set_api_key(o, "k"), OE_OK);
+    IS(oe_options_set_endpoint(o, named), OE_OK);
+    IS(oe_options_set_allow_http(o, 1), OE_OK);
+    IS(oe_options_set_resolve(NULL, "a", "::1"), OE_ERR_HANDLE);
+    IS(oe_options_set_resolve(o, NULL, "127.0.0.1"), OE_ERR_ARGUMENT);
+    IS(oe_options_set_resolve(o, "", "127.0.0.1"), OE_ERR_ARGUMENT);
+    IS(oe_options_set_resolve(o, "\xff", "127.0.0.1"), OE_ERR_ARGUMENT);
+    IS(oe_options_set_resolve(o, "printer.invalid", "\xff"), OE_ERR_ARGUMENT);
+    IS(oe_options_set_resolve(o, "printer.invalid", "localhost"), OE_ERR_ARGUMENT);
+    IS(oe_client_new(o, &client), OE_ERR_ARGUMENT); /* it would be looked up */
+    IS(oe_last_error(&error), OE_OK);
+    CHECK(client == NULL && strstr(error.text, "oe_options_set_resolve"));
+    IS(oe_options_set_resolve(o, "Printer.INVALID", " 127.0.0.1 "), OE_OK);
+    IS(oe_client_new(o, &client), OE_OK);
+    IS(oe_context_create(client, 0, 0, &context), OE_OK);
+    IS(oe_process_jpeg(context, jpeg, jpeg_len, &result), OE_OK);
+    oe_context_free(context);
+    oe_client_free(client);
+    IS(oe_options_set_resolve(o, "printer.invalid", NULL), OE_OK);
+    IS(oe_options_set_resolve(o, "other.invalid", "::1"), OE_OK);
+    IS(oe_options_set_resolve(o, NULL, NULL), OE_OK);
+    IS(oe_client_new(o, &client), OE_OK);
+    IS(oe_context_create(client, 0, 0, &context), OE_ERR_DNS);
+    oe_client_free(client);
+    oe_options_free(o);
+}
+
 int main(int argc, char **argv)
 {
     FILE *file = argc > 2 ? fopen(argv[2], "rb") : NULL;
@@ -75,6 +112,7 @@ int main(int argc, char **argv)
     features();
     levels();
     no_place(argv[1]);
+    resolve(argv[1]);
     printf("%d failed\n", failures);
     return failures != 0;
 }

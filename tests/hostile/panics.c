@@ -56,6 +56,7 @@ static oe_options *options(const char *url)
     STATUS(oe_options_set_ca_file(o, NULL));
     STATUS(oe_options_set_ca_pem(o, NULL, 0));
     STATUS(oe_options_set_proxy(o, NULL));
+    STATUS(oe_options_set_resolve(o, NULL, NULL));
     STATUS(oe_options_set_timeout_ms(o, 5000));
     STATUS(oe_options_set_connect_timeout_ms(o, 5000));
     STATUS(oe_options_set_interval_sec(o, 5));
@@ -76,6 +77,7 @@ static oe_options *options(const char *url)
     IS(oe_options_set_ca_file(o, NULL), OE_OK);
     IS(oe_options_set_ca_pem(o, NULL, 0), OE_OK);
     IS(oe_options_set_proxy(o, NULL), OE_OK);
+    IS(oe_options_set_resolve(o, NULL, NULL), OE_OK);
     IS(oe_options_set_model_file(o, NULL), OE_OK);
     return o;
 }

@@ -31,13 +31,14 @@ impl Client {
     /// Checks the options together. No network.
     ///
     /// # Errors
-    /// That of a setting that was refused and not set since; `Argument` without a key, with plain
+    /// That of a setting that was refused and not set since; `Argument` without a key for the hosted service, with plain
     /// http that was not allowed or with unusable roots; `Unsupported` for the embedded backend in a build without it.
     pub fn new(options: &Options, world: World) -> Result<Arc<Client>, Error> {
         Client::check(options)?;
         let transport = HttpTransport::new(HttpConfig {
             roots: options.roots.chosen(),
             proxy: options.proxy.clone(),
+            pins: options.pins.clone(),
             user_agent: options.user_agent(),
             spawn: Arc::clone(&world.spawn),
             log: options.log.clone(),
