@@ -111,9 +111,10 @@
 /* Written by `cargo xtask header`. Do not edit. */
 
 #define OE_VERSION_MAJOR 0
-#define OE_VERSION_MINOR 1
+#define OE_VERSION_MINOR 2
 #define OE_VERSION_PATCH 0
 #define OE_VERSION ((OE_VERSION_MAJOR << 16) | (OE_VERSION_MINOR << 8) | OE_VERSION_PATCH)
+#define OE_VERSION_STRING "0.2.0"
 
 /** Never; no deadline. */
 #define OE_NEVER 0xFFFFFFFFu
@@ -153,9 +154,29 @@ typedef struct oe_monitor oe_monitor;
  * for an older minor version keep working with a newer library of the same major version.
  * ============================================================================================== */
 
+/** What a build may have, for oe_has(). */
+enum {
+    OE_FEATURE_EMBEDDED = 1, /**< The engine that looks at the pictures inside this library:
+                                  OE_BACKEND_EMBEDDED. */
+    OE_FEATURE_TLS = 2,      /**< Endpoints with https. */
+    OE_FEATURE_EVENT_FD = 3, /**< oe_client_event_fd(). */
+    OE_FEATURE_MONITOR = 4   /**< Monitors. */
+};
+
 /** The version of the library that is loaded, as a number like OE_VERSION.
  * Returns: major << 16 | minor << 8 | patch. */
 OE_API uint32_t oe_version(void);
+
+/** The same as text, as OE_VERSION_STRING.
+ * Owns: nothing; the text is static.
+ * Returns: a text, never NULL.
+ * Since: 0.2.0. */
+OE_API const char *oe_version_string(void);
+
+/** Tells if the library that is loaded has one of OE_FEATURE_..., without trying it.
+ * Returns: 1 if it has; else 0, also for a number that is no feature.
+ * Since: 0.2.0. */
+OE_API int32_t oe_has(int32_t feature);
 
 /** How the library that is loaded was built, in one line for people and bug reports: version,
  * target, features, TLS provider and trust roots. buf takes up to cap bytes; it may be NULL.
@@ -177,6 +198,8 @@ enum {
                                         nothing changed. */
     OE_CANCELLED = 2,              /**< A cancel, stop or free ended the call. */
     OE_NO_EVENT = 3,               /**< No event arrived within the time given. */
+    OE_BLIND = 4,                  /**< The picture arrived and shows nothing to judge: no verdict;
+                                        the next one is due at the normal interval. */
     /* The host program: nothing was sent. The service may say OE_ERR_IMAGE_TOO_LARGE too. */
     OE_ERR_ARGUMENT = -1,          /**< An argument is null, out of range, not UTF-8 or not
                                         usable. */
@@ -239,6 +262,14 @@ enum {
     OE_ERR_MODEL = -92             /**< The embedded engine's model is missing or damaged. */
 };
 
+/** How good a print looks, by oe_quality_level(). */
+enum {
+    OE_LEVEL_UNKNOWN = 0, /**< No print_quality: it is outside 1 to 10. */
+    OE_LEVEL_GOOD = 1,    /**< 6 to 10. */
+    OE_LEVEL_WATCH = 2,   /**< 4 and 5. */
+    OE_LEVEL_BAD = 3      /**< 1 to 3. */
+};
+
 /** How a call ended: one of the constants above, or one of a later release. */
 typedef int32_t oe_status;
 
@@ -268,9 +299,9 @@ OE_API const char *oe_status_text(oe_status status);
 
 /** Tells if a loop that takes a new frame each time should go on: nobody has to change anything,
  * and a later call with another frame, at its own time, may bring a verdict. It does not say
- * that the same bytes may be sent again. These are: OE_NOT_DUE, OE_ERR_BUSY, OE_ERR_STALE_FRAME,
- * OE_ERR_DNS to OE_ERR_PROXY, OE_ERR_TLS, OE_ERR_CLOCK, OE_ERR_RATE_LIMITED to OE_ERR_PROTOCOL,
- * OE_ERR_IMAGE_REJECTED, OE_ERR_AUTH_UNCONFIRMED, OE_ERR_RESOURCES.
+ * that the same bytes may be sent again. These are: OE_NOT_DUE, OE_BLIND, OE_ERR_BUSY,
+ * OE_ERR_STALE_FRAME, OE_ERR_DNS to OE_ERR_PROXY, OE_ERR_TLS, OE_ERR_CLOCK, OE_ERR_RATE_LIMITED to
+ * OE_ERR_PROTOCOL, OE_ERR_IMAGE_REJECTED, OE_ERR_AUTH_UNCONFIRMED, OE_ERR_RESOURCES.
  * Returns: 1 for these; else 0, also for OE_OK and for a number that is no status. */
 OE_API int32_t oe_status_is_retryable(oe_status status);
 
@@ -278,6 +309,11 @@ OE_API int32_t oe_status_is_retryable(oe_status status);
  * Owns: nothing; the text is static.
  * Returns: a text, never NULL; "unknown" outside 1 to 10. */
 OE_API const char *oe_quality_text(int32_t print_quality);
+
+/** What to make of a print_quality in colours, or in words of the user's own language.
+ * Returns: OE_LEVEL_GOOD, OE_LEVEL_WATCH or OE_LEVEL_BAD; OE_LEVEL_UNKNOWN outside 1 to 10.
+ * Since: 0.2.0. */
+OE_API int32_t oe_quality_level(int32_t print_quality);
 
 /** The last call of the calling thread that ended with a status below 0. A success in between
  * does not clear it, and asking does not change it.
@@ -295,9 +331,10 @@ OE_API void oe_error_init(oe_error *out, size_t size);
  * Options can be changed or freed at any time after oe_client_new(): clients keep what they were
  * made with. Strings are at most 64 KiB; NULL restores the default.
  *
- * A refused key, backend, endpoint, allow_http, trust, CA, proxy or model file is remembered: until
- * the same setter succeeds, with NULL or 0 too, oe_client_new() returns that status. So neither
- * key nor pictures go where the host did not mean them to, even if it checks oe_client_new() only.
+ * A refused key, backend, endpoint, allow_http, trust, CA, proxy, resolve or model file is
+ * remembered: until the same setter succeeds, with NULL or 0 too, oe_client_new() returns that
+ * status. So neither key nor pictures go where the host did not mean them to, even if it checks
+ * oe_client_new() only.
  * ============================================================================================== */
 
 /** The judge of the pictures, for oe_options_set_backend(). */
@@ -363,6 +400,14 @@ OE_API oe_status oe_options_set_ca_pem(oe_options *options, const uint8_t *pem, 
  * Threads: any; with "env" no other thread may change the environment meanwhile.
  * Owns: copies url. */
 OE_API oe_status oe_options_set_proxy(oe_options *options, const char *url);
+
+/** Connects to these addresses for a host, "10.0.0.5, fd00::5", and never looks it up; certificates
+ * are still checked by its name. For boards whose C library looks up no names, and for tests. At
+ * most 8 hosts, a proxy may be one. NULL addresses look it up again, NULL for both does so for all.
+ * Owns: copies host and addresses.
+ * Since: 0.2.0. */
+OE_API oe_status oe_options_set_resolve(oe_options *options, const char *host, const char
+    *addresses);
 
 /** Sets the one deadline of a call, from looking the name up to the last byte of the answer:
  * 1,000 to 3,600,000 ms, default 60,000. */
@@ -485,6 +530,14 @@ typedef struct oe_info {
 } oe_info;
 #define OE_INFO_INIT { sizeof(oe_info), 0, 0, 0, 0, 0, 0, 0 }
 
+/** A part of a picture, as it is shown (upright), in thousandths of its width and height. */
+typedef struct oe_region {
+    uint16_t x;      /**< From the left edge of the picture to that of the region. */
+    uint16_t y;      /**< From the top edge of the picture to that of the region. */
+    uint16_t width;  /**< At least 1; x + width is at most 1000. */
+    uint16_t height; /**< At least 1; y + height is at most 1000. */
+} oe_region;
+
 /** Makes a context by one Create Context call. Each confidence is 1 (suggests soonest) to 5 (only
  * when most certain); 0 is the service's default. On failure *out is NULL.
  * Blocks: until answered, at most the timeout; oe_client_cancel() ends it.
@@ -595,15 +648,19 @@ typedef struct oe_result {
     uint32_t latency_ms;                 /**< Milliseconds from the call to the verdict. */
     uint32_t frame_age_ms;               /**< Milliseconds from the capture, or the call without its
                                               time, to the verdict; sleep included. */
+    oe_region place;                     /**< Where in this picture it looks failed, when the score
+                                              is 50 or more and it is one place; all 0: not known.
+                                              Of the embedded engine, and of services that say so.
+                                              Since 0.2.0. */
 } oe_result;
-#define OE_RESULT_INIT { sizeof(oe_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define OE_RESULT_INIT { sizeof(oe_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0, 0 } }
 
 /** Sends one picture and brings its verdict: len bytes of JPEG, at most 6,291,456, read in place.
  * Call it when due; earlier it returns OE_NOT_DUE and sends nothing.
  * Blocks: until answered, at most the timeout; oe_context_cancel() and oe_context_free() end it.
  * Threads: any, one call on a context at a time; not inside the log function.
  * Owns: nothing; jpeg must not change before the call returns. out is written on OE_OK only.
- * Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_BUSY,
+ * Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_BLIND, OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_BUSY,
  * OE_ERR_NOT_JPEG, OE_ERR_IMAGE_TOO_LARGE, OE_ERR_STALE_FRAME, OE_ERR_REENTRANT, or any call
  * error. */
 OE_API oe_status oe_process_jpeg(oe_context *context, const uint8_t *jpeg, size_t len, oe_result
@@ -657,7 +714,8 @@ typedef struct oe_event {
     int32_t kind;         /**< OE_EVENT_... Ignore one you do not know. */
     uint64_t tag;         /**< The monitor's, from its start. */
     oe_status status;     /**< Of ERROR, LATCHED, STOPPED. Of CAMERA_STALLED: OE_NO_EVENT none came,
-                               OE_OK the same bytes, or why frames were refused. Else OE_OK. */
+                               OE_OK the same bytes, OE_BLIND nothing to see, or why frames were
+                               refused. Else OE_OK. */
     uint32_t age_ms;      /**< Milliseconds since it was queued: do not pause on an old one. */
 } oe_event;
 #define OE_EVENT_INIT { sizeof(oe_event), 0, 0, 0, 0 }

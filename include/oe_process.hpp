@@ -79,6 +79,8 @@ struct result : oe_result {
     bool warning_edge() const noexcept { return (flags & OE_RESULT_WARNING_EDGE) != 0; }
     /** Pause the print now. */
     bool pause_edge() const noexcept { return (flags & OE_RESULT_PAUSE_EDGE) != 0; }
+    /** What to make of print_quality: OE_LEVEL_... */
+    std::int32_t quality_level() const noexcept { return oe_quality_level(print_quality); }
     /** The service's words for print_quality. */
     const char *quality_text() const noexcept { return oe_quality_text(print_quality); }
 };
@@ -232,6 +234,10 @@ inline std::string build_info()
 
 /** The version of the library that is loaded, to compare with OE_VERSION. */
 inline std::uint32_t version() noexcept { return oe_version(); }
+/** The same as text, "0.2.0" for example. */
+inline const char *version_string() noexcept { return oe_version_string(); }
+/** Whether the library that is loaded has a feature (OE_FEATURE_...). */
+inline bool has(std::int32_t feature) noexcept { return oe_has(feature) == 1; }
 
 /** "OE_ERR_TIMEOUT", for example. */
 inline const char *status_name(status s) noexcept { return oe_status_name(s); }
@@ -288,6 +294,15 @@ public:
     }
     OE_HPP_NODISCARD status set_proxy(const char *url) noexcept { return oe_options_set_proxy(get(), url); }
     OE_HPP_NODISCARD status set_proxy(const std::string &url) noexcept { return set_proxy(url.c_str()); }
+    /** "10.0.0.5, fd00::5": connect there for this host, no look-up. */
+    OE_HPP_NODISCARD status set_resolve(const char *host, const char *addresses) noexcept
+    {
+        return oe_options_set_resolve(get(), host, addresses);
+    }
+    OE_HPP_NODISCARD status set_resolve(const std::string &host, const std::string &addresses) noexcept
+    {
+        return set_resolve(host.c_str(), addresses.c_str());
+    }
     OE_HPP_NODISCARD status set_timeout(std::chrono::milliseconds total) noexcept
     {
         return oe_options_set_timeout_ms(get(), detail::ms(total));

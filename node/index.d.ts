@@ -187,7 +187,7 @@ export declare class Monitor extends Handle {
   readonly info: Info;
 }
 
-/** The library's, "0.1.0". */
+/** The library's, "0.2.0". */
 export declare function version(): string;
 /** What the library was built for and from. */
 export declare function buildInfo(): string;

@@ -56,6 +56,7 @@ pub(crate) use versioned;
 /// Types without padding and invalid values.
 pub(crate) trait Plain {}
 impl Plain for u8 {}
+impl Plain for u16 {}
 impl Plain for i8 {}
 impl Plain for u32 {}
 impl Plain for i32 {}
@@ -253,7 +254,10 @@ mod tests {
     #[test]
     fn layouts_are_those_of_the_first_release() {
         assert_eq!((size_of::<oe_error>(), align_of::<oe_error>()), (336, 4));
-        assert_eq!(size_of::<oe_result>(), 48);
+        // Its place came with 0.2.0.
+        assert_eq!(size_of::<oe_result>(), 48 + 8);
+        let (offset, size) = *oe_result::MEMBERS.last().unwrap();
+        assert_eq!((offset, size), (48, 8));
         assert_eq!(size_of::<oe_usage>(), 64);
         assert_eq!(size_of::<oe_info>(), 40);
         // Whole words of 8 where there is a 64-bit member, at multiples of 8, on every target.

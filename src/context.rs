@@ -10,10 +10,11 @@ use std::sync::Arc;
 use oe_core::client::Client;
 use oe_core::error::{Error, Status, refuse};
 use oe_core::rules::confidence::Confidence;
+use oe_core::rules::region::Region;
 use oe_core::session::Session;
 use oe_core::session::outcome::Info;
 
-use crate::abi::{self, Out, Place, versioned};
+use crate::abi::{self, Out, Place, Plain, versioned};
 use crate::handle::{self, Close, Handle, oe_client, oe_context};
 use crate::last_error::LastError;
 use crate::status::{oe_error, oe_status};
@@ -90,6 +91,38 @@ impl From<Info> for oe_info {
             calls: info.calls,
             last_status: info.last_status.code(),
             due_in_ms: info.due.as_ms(),
+        }
+    }
+}
+
+/// A part of a picture, as it is shown (upright), in thousandths of its width and height.
+#[allow(non_camel_case_types, reason = "the name in C")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct oe_region {
+    /// From the left edge of the picture to that of the region.
+    pub x: u16,
+    /// From the top edge of the picture to that of the region.
+    pub y: u16,
+    /// At least 1; x + width is at most 1000.
+    pub width: u16,
+    /// At least 1; y + height is at most 1000.
+    pub height: u16,
+}
+
+const _: () = assert!(size_of::<oe_region>() == 4 * size_of::<u16>());
+
+// Four integers of one size: no padding.
+impl Plain for oe_region {}
+
+impl From<Option<Region>> for oe_region {
+    fn from(region: Option<Region>) -> oe_region {
+        let of = |part: fn(Region) -> u16| region.map_or(0, part);
+        oe_region {
+            x: of(Region::x),
+            y: of(Region::y),
+            width: of(Region::width),
+            height: of(Region::height),
         }
     }
 }

@@ -80,8 +80,8 @@ pub struct oe_event {
     pub kind: i32,
     /// The monitor's, from its start.
     pub tag: u64,
-    /// Of ERROR, LATCHED, STOPPED. Of CAMERA_STALLED: OE_NO_EVENT none came, OE_OK the same bytes, or
-    /// why frames were refused. Else OE_OK.
+    /// Of ERROR, LATCHED, STOPPED. Of CAMERA_STALLED: OE_NO_EVENT none came, OE_OK the same bytes,
+    /// OE_BLIND nothing to see, or why frames were refused. Else OE_OK.
     pub status: oe_status,
     /// Milliseconds since it was queued: do not pause on an old one.
     pub age_ms: u32,

@@ -4,9 +4,10 @@
 //! Options can be changed or freed at any time after oe_client_new(): clients keep what they were
 //! made with. Strings are at most 64 KiB; NULL restores the default.
 //!
-//! A refused key, backend, endpoint, allow_http, trust, CA, proxy or model file is remembered: until
-//! the same setter succeeds, with NULL or 0 too, oe_client_new() returns that status. So neither
-//! key nor pictures go where the host did not mean them to, even if it checks oe_client_new() only.
+//! A refused key, backend, endpoint, allow_http, trust, CA, proxy, resolve or model file is
+//! remembered: until the same setter succeeds, with NULL or 0 too, oe_client_new() returns that
+//! status. So neither key nor pictures go where the host did not mean them to, even if it checks
+//! oe_client_new() only.
 #![allow(
     rustdoc::broken_intra_doc_links,
     reason = "brackets in the header's text are forms of URLs"
@@ -220,6 +221,27 @@ pub unsafe extern "C" fn oe_options_set_proxy(
 ) -> oe_status {
     remembered_text(options, Setting::Proxy, url, |options, url| {
         options.set_proxy(url)
+    })
+}
+
+/// Connects to these addresses for a host, "10.0.0.5, fd00::5", and never looks it up; certificates
+/// are still checked by its name. For boards whose C library looks up no names, and for tests. At
+/// most 8 hosts, a proxy may be one. NULL addresses look it up again, NULL for both does so for all.
+///
+/// Owns: copies host and addresses.
+/// Since: 0.2.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_options_set_resolve(
+    options: *mut oe_options,
+    host: *const c_char,
+    addresses: *const c_char,
+) -> oe_status {
+    remembered(options, Setting::Resolve, |options| {
+        text::with(host, |host| {
+            text::with(addresses, |addresses| {
+                options.lock().set_resolve(host, addresses)
+            })
+        })
     })
 }
 

@@ -9,6 +9,7 @@ use oe_core::session::Session;
 use oe_core::session::outcome::{Outcome, flags};
 
 use crate::abi::{self, Out, versioned};
+use crate::context::oe_region;
 use crate::handle::oe_context;
 use crate::status::oe_status;
 use crate::{context, guard};
@@ -67,6 +68,9 @@ pub struct oe_result {
     pub latency_ms: u32,
     /// Milliseconds from the capture, or the call without its time, to the verdict; sleep included.
     pub frame_age_ms: u32,
+    /// Where in this picture it looks failed, when the score is 50 or more and it is one place; all 0:
+    /// not known. Of the embedded engine, and of services that say so. Since 0.2.0.
+    pub place: oe_region,
 }
 
 versioned!(oe_result {
@@ -82,6 +86,7 @@ versioned!(oe_result {
     flags: u32,
     latency_ms: u32,
     frame_age_ms: u32,
+    place: oe_region,
 });
 
 impl From<Outcome> for oe_result {
@@ -99,6 +104,7 @@ impl From<Outcome> for oe_result {
             flags: outcome.flags,
             latency_ms: outcome.latency_ms,
             frame_age_ms: outcome.frame_age_ms,
+            place: outcome.place.into(),
         }
     }
 }
@@ -136,7 +142,7 @@ fn process(
 /// Blocks: until answered, at most the timeout; oe_context_cancel() and oe_context_free() end it.
 /// Threads: any, one call on a context at a time; not inside the log function.
 /// Owns: nothing; jpeg must not change before the call returns. out is written on OE_OK only.
-/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_BUSY,
+/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_BLIND, OE_ERR_ARGUMENT, OE_ERR_ABI, OE_ERR_BUSY,
 /// OE_ERR_NOT_JPEG, OE_ERR_IMAGE_TOO_LARGE, OE_ERR_STALE_FRAME, OE_ERR_REENTRANT, or any call
 /// error.
 #[unsafe(no_mangle)]

@@ -122,9 +122,9 @@ pub extern "C" fn oe_status_text(status: oe_status) -> *const c_char {
 
 /// Tells if a loop that takes a new frame each time should go on: nobody has to change anything,
 /// and a later call with another frame, at its own time, may bring a verdict. It does not say
-/// that the same bytes may be sent again. These are: OE_NOT_DUE, OE_ERR_BUSY, OE_ERR_STALE_FRAME,
-/// OE_ERR_DNS to OE_ERR_PROXY, OE_ERR_TLS, OE_ERR_CLOCK, OE_ERR_RATE_LIMITED to OE_ERR_PROTOCOL,
-/// OE_ERR_IMAGE_REJECTED, OE_ERR_AUTH_UNCONFIRMED, OE_ERR_RESOURCES.
+/// that the same bytes may be sent again. These are: OE_NOT_DUE, OE_BLIND, OE_ERR_BUSY,
+/// OE_ERR_STALE_FRAME, OE_ERR_DNS to OE_ERR_PROXY, OE_ERR_TLS, OE_ERR_CLOCK, OE_ERR_RATE_LIMITED to
+/// OE_ERR_PROTOCOL, OE_ERR_IMAGE_REJECTED, OE_ERR_AUTH_UNCONFIRMED, OE_ERR_RESOURCES.
 ///
 /// Returns: 1 for these; else 0, also for OE_OK and for a number that is no status.
 #[unsafe(no_mangle)]
@@ -144,6 +144,24 @@ pub extern "C" fn oe_quality_text(print_quality: i32) -> *const c_char {
         let index = usize::try_from(print_quality).unwrap_or(0);
         Ok(QUALITIES.get(index).unwrap_or(&QUALITIES[0]).as_ptr())
     })
+}
+
+/// No print_quality: it is outside 1 to 10.
+pub const OE_LEVEL_UNKNOWN: i32 = 0;
+/// 6 to 10.
+pub const OE_LEVEL_GOOD: i32 = 1;
+/// 4 and 5.
+pub const OE_LEVEL_WATCH: i32 = 2;
+/// 1 to 3.
+pub const OE_LEVEL_BAD: i32 = 3;
+
+/// What to make of a print_quality in colours, or in words of the user's own language.
+///
+/// Returns: OE_LEVEL_GOOD, OE_LEVEL_WATCH or OE_LEVEL_BAD; OE_LEVEL_UNKNOWN outside 1 to 10.
+/// Since: 0.2.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_quality_level(print_quality: i32) -> i32 {
+    guard::value(OE_LEVEL_UNKNOWN, || Ok(error::quality_level(print_quality)))
 }
 
 /// The last call of the calling thread that ended with a status below 0. A success in between
@@ -186,11 +204,24 @@ mod tests {
             assert_eq!(read(oe_status_text(code)), row.text);
             assert_eq!(oe_status_is_retryable(code), i32::from(row.retryable));
         }
-        for code in [i32::MIN, -93, -13, 4, i32::MAX] {
+        for code in [i32::MIN, -93, -13, 5, i32::MAX] {
             assert_eq!(read(oe_status_name(code)), "OE_STATUS_UNKNOWN");
             assert!(!read(oe_status_text(code)).is_empty());
             assert_eq!(oe_status_is_retryable(code), 0);
         }
+    }
+
+    #[test]
+    fn every_quality_has_its_level() {
+        for quality in [i32::MIN, -1, 0, 11, i32::MAX] {
+            assert_eq!(oe_quality_level(quality), OE_LEVEL_UNKNOWN);
+        }
+        let levels: Vec<i32> = (1..=10).map(|quality| oe_quality_level(quality)).collect();
+        let (bad, watch, good) = (OE_LEVEL_BAD, OE_LEVEL_WATCH, OE_LEVEL_GOOD);
+        assert_eq!(
+            levels,
+            [bad, bad, bad, watch, watch, good, good, good, good, good]
+        );
     }
 
     #[test]

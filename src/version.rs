@@ -5,7 +5,17 @@
 
 use std::ffi::c_char;
 
+use crate::text::Static;
 use crate::{guard, text};
+
+/// The engine that looks at the pictures inside this library: OE_BACKEND_EMBEDDED.
+pub const OE_FEATURE_EMBEDDED: i32 = 1;
+/// Endpoints with https.
+pub const OE_FEATURE_TLS: i32 = 2;
+/// oe_client_event_fd().
+pub const OE_FEATURE_EVENT_FD: i32 = 3;
+/// Monitors.
+pub const OE_FEATURE_MONITOR: i32 = 4;
 
 /// One number of the version, from Cargo's text.
 const fn number(text: &str) -> u32 {
@@ -22,6 +32,9 @@ const fn number(text: &str) -> u32 {
 const VERSION: u32 = number(env!("CARGO_PKG_VERSION_MAJOR")) << 16
     | number(env!("CARGO_PKG_VERSION_MINOR")) << 8
     | number(env!("CARGO_PKG_VERSION_PATCH"));
+
+/// Whether the embedded engine is part of this build.
+const HAS_EMBEDDED: bool = oe_core::client::HAS_EMBEDDED;
 
 const BUILD_INFO: &str = concat!(
     "oe_process ",
@@ -43,6 +56,34 @@ pub extern "C" fn oe_version() -> u32 {
     VERSION
 }
 
+static VERSION_STRING: Static<16> = Static::new(env!("CARGO_PKG_VERSION"));
+
+/// The same as text, as OE_VERSION_STRING.
+///
+/// Owns: nothing; the text is static.
+/// Returns: a text, never NULL.
+/// Since: 0.2.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_version_string() -> *const c_char {
+    VERSION_STRING.as_ptr()
+}
+
+/// Tells if the library that is loaded has one of OE_FEATURE_..., without trying it.
+///
+/// Returns: 1 if it has; else 0, also for a number that is no feature.
+/// Since: 0.2.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_has(feature: i32) -> i32 {
+    guard::value(0, || {
+        Ok(match feature {
+            OE_FEATURE_EMBEDDED => HAS_EMBEDDED.into(),
+            OE_FEATURE_EVENT_FD => cfg!(any(unix, windows)).into(),
+            OE_FEATURE_TLS | OE_FEATURE_MONITOR => 1,
+            _ => 0,
+        })
+    })
+}
+
 /// How the library that is loaded was built, in one line for people and bug reports: version,
 /// target, features, TLS provider and trust roots. buf takes up to cap bytes; it may be NULL.
 ///
@@ -60,6 +101,16 @@ mod tests {
     fn numbers_are_read_from_text() {
         assert_eq!(number("0"), 0);
         assert_eq!(number("107"), 107);
+    }
+
+    #[test]
+    fn features_are_those_of_the_build() {
+        assert_eq!(oe_has(OE_FEATURE_EMBEDDED) == 1, HAS_EMBEDDED);
+        assert_eq!(oe_has(OE_FEATURE_TLS), 1);
+        assert_eq!(oe_has(OE_FEATURE_MONITOR), 1);
+        for unknown in [i32::MIN, -1, 0, 5, i32::MAX] {
+            assert_eq!(oe_has(unknown), 0, "{unknown}");
+        }
     }
 
     #[test]

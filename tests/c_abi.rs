@@ -13,7 +13,9 @@ use std::time::Duration;
 use oe_core::error::Status;
 use oe_server::reply::Edition;
 use oe_server::{Config, Running};
+use oe_test_support::CONTEXT_AND_VERDICT;
 use oe_test_support::library::{Link, compile, has_tool, root, run};
+use oe_test_support::peer::{Peer, Step};
 
 fn service() -> Running {
     Running::start(Config {
@@ -69,6 +71,40 @@ fn li_14_monitors_from_c_linked_shared() {
 #[test]
 fn monitors_from_c_linked_static() {
     succeeds(Command::new(program("monitor.c", Link::Static)));
+}
+
+#[test]
+fn what_came_with_0_2_from_c_linked_shared() {
+    succeeds(Command::new(program("v0_2.c", Link::Shared)));
+}
+
+#[test]
+fn what_came_with_0_2_from_c_linked_static() {
+    succeeds(Command::new(program("v0_2.c", Link::Static)));
+}
+
+/// A service that answers creates and process calls with the same members, these among them.
+fn saying(more: &str) -> Peer {
+    let body = CONTEXT_AND_VERDICT.replacen('{', &format!("{{{more},"), 1);
+    Peer::plain(vec![vec![Step::ServeJson(body)]])
+}
+
+#[test]
+fn what_a_service_sees_from_c() {
+    let blind = saying("\"Blind\":true");
+    let place = saying("\"Place\":[250,500,125,400]");
+    let mut command = Command::new(program("seen.c", Link::Shared));
+    let output = run(
+        command.arg(blind.base_url()).arg(place.base_url()),
+        Duration::from_secs(60),
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+}
+
+#[test]
+fn what_came_with_0_2_from_c_under_valgrind() {
+    under_valgrind("v0_2.c");
 }
 
 #[test]

@@ -66,6 +66,7 @@ statuses! {
     NotDue = 1, "OE_NOT_DUE", Nobody, true, "The interval has not elapsed yet; nothing was sent and nothing changed.";
     Cancelled = 2, "OE_CANCELLED", Nobody, false, "A cancel, stop or free ended the call.";
     NoEvent = 3, "OE_NO_EVENT", Nobody, false, "No event arrived within the time given.";
+    Blind = 4, "OE_BLIND", Nobody, true, "The picture arrived and shows nothing to judge: no verdict; the next one is due at the normal interval.";
     Argument = -1, "OE_ERR_ARGUMENT", Host, false, "An argument is null, out of range, not UTF-8 or not usable.";
     Handle = -2, "OE_ERR_HANDLE", Host, false, "The handle is not a live handle of this kind.";
     Abi = -3, "OE_ERR_ABI", Host, false, "The struct_size is impossible: set it with the INIT macro or the init function.";
@@ -378,6 +379,18 @@ pub const fn quality_text(quality: i32) -> &'static str {
     }
 }
 
+/// The colour that a print quality calls for: 0 unknown, 1 good (6 to 10), 2 to watch (4 and 5), 3
+/// bad (1 to 3).
+#[must_use]
+pub const fn quality_level(quality: i32) -> i32 {
+    match quality {
+        6..=10 => 1,
+        4 | 5 => 2,
+        1..=3 => 3,
+        _ => 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -400,7 +413,7 @@ mod tests {
     #[test]
     fn retryable_is_the_list_of_the_contract() {
         let listed = [
-            1, -4, -8, -20, -21, -22, -23, -24, -40, -41, -50, -51, -52, -53, -55, -75, -91,
+            1, 4, -4, -8, -20, -21, -22, -23, -24, -40, -41, -50, -51, -52, -53, -55, -75, -91,
         ];
         for row in TABLE {
             assert_eq!(

@@ -20,17 +20,20 @@ SIZE(oe_info, 40);
 AT(oe_info, struct_size, 0, 4); AT(oe_info, using_fallback, 4, 4); AT(oe_info, failures_in_a_row, 8, 4);
 AT(oe_info, last_quality, 12, 4); AT(oe_info, age_sec, 16, 8); AT(oe_info, calls, 24, 8); AT(oe_info, last_status, 32, 4);
 AT(oe_info, due_in_ms, 36, 4);
-SIZE(oe_result, 48);
+SIZE(oe_region, 8);
+AT(oe_region, x, 0, 2); AT(oe_region, y, 2, 2); AT(oe_region, width, 4, 2); AT(oe_region, height, 6, 2);
+SIZE(oe_result, 56);
 AT(oe_result, struct_size, 0, 4); AT(oe_result, print_quality, 4, 4); AT(oe_result, score, 8, 4);
 AT(oe_result, warning_suggested, 12, 4); AT(oe_result, pause_suggested, 16, 4);
 AT(oe_result, faster_inspection_suggested, 20, 4); AT(oe_result, minimum_interval_sec, 24, 4);
 AT(oe_result, recommended_interval_sec, 28, 4); AT(oe_result, next_due_ms, 32, 4); AT(oe_result, flags, 36, 4);
 AT(oe_result, latency_ms, 40, 4); AT(oe_result, frame_age_ms, 44, 4);
+AT(oe_result, place, 48, 8);
 SIZE(oe_event, 24);
 AT(oe_event, struct_size, 0, 4); AT(oe_event, kind, 4, 4); AT(oe_event, tag, 8, 8); AT(oe_event, status, 16, 4);
 AT(oe_event, age_ms, 20, 4);
 
-IS(OE_OK, 0); IS(OE_NOT_DUE, 1); IS(OE_CANCELLED, 2); IS(OE_NO_EVENT, 3);
+IS(OE_OK, 0); IS(OE_NOT_DUE, 1); IS(OE_CANCELLED, 2); IS(OE_NO_EVENT, 3); IS(OE_BLIND, 4);
 IS(OE_ERR_ARGUMENT, -1); IS(OE_ERR_HANDLE, -2); IS(OE_ERR_ABI, -3); IS(OE_ERR_BUSY, -4); IS(OE_ERR_BUFFER, -5);
 IS(OE_ERR_NOT_JPEG, -6); IS(OE_ERR_IMAGE_TOO_LARGE, -7); IS(OE_ERR_STALE_FRAME, -8); IS(OE_ERR_FORKED, -9);
 IS(OE_ERR_REENTRANT, -10); IS(OE_ERR_UNSUPPORTED, -11); IS(OE_ERR_CLOSED, -12);
@@ -50,6 +53,8 @@ IS(OE_EVENT_ERROR, 5); IS(OE_EVENT_RECOVERED, 6); IS(OE_EVENT_CAMERA_STALLED, 7)
 IS(OE_EVENT_CONTEXT_RENEWED, 9); IS(OE_EVENT_LATCHED, 10); IS(OE_EVENT_STOPPED, 11);
 IS(OE_LOG_ERROR, 1); IS(OE_LOG_WARN, 2); IS(OE_LOG_INFO, 3); IS(OE_LOG_DEBUG, 4); IS(OE_LOG_TRACE, 5);
 IS(OE_NEVER, 4294967295u);
+IS(OE_LEVEL_UNKNOWN, 0); IS(OE_LEVEL_GOOD, 1); IS(OE_LEVEL_WATCH, 2); IS(OE_LEVEL_BAD, 3);
+IS(OE_FEATURE_EMBEDDED, 1); IS(OE_FEATURE_TLS, 2); IS(OE_FEATURE_EVENT_FD, 3); IS(OE_FEATURE_MONITOR, 4);
 
 /* Each type where programs rely on it. */
 static intptr_t (*const event_fd)(oe_client *) = oe_client_event_fd;

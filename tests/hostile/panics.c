@@ -24,7 +24,9 @@ static void pure(void)
     oe_info info = OE_INFO_INIT;
     oe_event event = OE_EVENT_INIT;
     CHECK(oe_version() == OE_VERSION); /* a number: there is nothing in it that could fail */
+    CHECK(strcmp(oe_version_string(), OE_VERSION_STRING) == 0); /* so is this text */
     GIVES(oe_build_info(text, sizeof text), 0);
+    GIVES(oe_has(OE_FEATURE_TLS), 0);
     oe_test_panic_next();
     CHECK(strcmp(oe_status_name(OE_OK), "OE_STATUS_UNKNOWN") == 0);
     oe_test_panic_next();
@@ -32,6 +34,7 @@ static void pure(void)
     GIVES(oe_status_is_retryable(OE_ERR_DNS), 0);
     oe_test_panic_next();
     CHECK(strcmp(oe_quality_text(5), "unknown") == 0);
+    GIVES(oe_quality_level(5), OE_LEVEL_UNKNOWN);
     STATUS(oe_last_error(&error));
     CALL(oe_error_init(&error, sizeof error));
     CALL(oe_result_init(&result, sizeof result));
@@ -53,6 +56,7 @@ static oe_options *options(const char *url)
     STATUS(oe_options_set_ca_file(o, NULL));
     STATUS(oe_options_set_ca_pem(o, NULL, 0));
     STATUS(oe_options_set_proxy(o, NULL));
+    STATUS(oe_options_set_resolve(o, NULL, NULL));
     STATUS(oe_options_set_timeout_ms(o, 5000));
     STATUS(oe_options_set_connect_timeout_ms(o, 5000));
     STATUS(oe_options_set_interval_sec(o, 5));
@@ -73,6 +77,7 @@ static oe_options *options(const char *url)
     IS(oe_options_set_ca_file(o, NULL), OE_OK);
     IS(oe_options_set_ca_pem(o, NULL, 0), OE_OK);
     IS(oe_options_set_proxy(o, NULL), OE_OK);
+    IS(oe_options_set_resolve(o, NULL, NULL), OE_OK);
     IS(oe_options_set_model_file(o, NULL), OE_OK);
     return o;
 }

@@ -29,7 +29,8 @@ const GROUPS: &[(Actor, &str, &str)] = &[
         Actor::Nobody,
         "Nobody has to act",
         "Go on. After `OE_NOT_DUE` wait: `oe_context_due_in_ms()` and `oe_client_create_due_in_ms()` \
-         say how long. After `OE_CANCELLED` do what you cancelled the call for.",
+         say how long. After `OE_CANCELLED` do what you cancelled the call for. \
+         `OE_BLIND`: look at the camera when it lasts; a dark room or a hand before the lens passes.",
     ),
     (
         Actor::Host,

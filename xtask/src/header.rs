@@ -25,6 +25,7 @@ type Group = (&'static str, &'static str);
 
 /// Constants that belong together: how their names begin, and what they are for.
 const ENUMS: &[Group] = &[
+    ("OE_FEATURE_", "What a build may have, for oe_has()."),
     (
         "OE_BACKEND_",
         "The judge of the pictures, for oe_options_set_backend().",
@@ -32,6 +33,10 @@ const ENUMS: &[Group] = &[
     (
         "OE_TRUST_",
         "Trusted certificates, for oe_options_set_trust().",
+    ),
+    (
+        "OE_LEVEL_",
+        "How good a print looks, by oe_quality_level().",
     ),
     ("OE_RESULT_", "Bits of oe_result.flags."),
     ("OE_EVENT_", "Kinds of oe_event."),
@@ -92,6 +97,7 @@ fn opening() -> String {
 #define OE_VERSION_MINOR {}
 #define OE_VERSION_PATCH {}
 #define OE_VERSION ((OE_VERSION_MAJOR << 16) | (OE_VERSION_MINOR << 8) | OE_VERSION_PATCH)
+#define OE_VERSION_STRING \"{}\"
 
 /** Never; no deadline. */
 #define OE_NEVER 0xFFFFFFFFu
@@ -116,6 +122,7 @@ extern \"C\" {{
         env!("CARGO_PKG_VERSION_MAJOR"),
         env!("CARGO_PKG_VERSION_MINOR"),
         env!("CARGO_PKG_VERSION_PATCH"),
+        env!("CARGO_PKG_VERSION"),
     )
 }
 
@@ -135,7 +142,13 @@ fn section(number: usize, name: &str) -> Result<String, String> {
     if name == "status" {
         text += &statuses()?;
     }
-    Ok(text + &declarations(name, &[])? + "\n")
+    // No function takes one by itself, so that nothing else would bring it here.
+    let parts: &[&str] = if name == "context" {
+        &["oe_region"]
+    } else {
+        &[]
+    };
+    Ok(text + &declarations(name, parts)? + "\n")
 }
 
 /// The status table, group by group.
@@ -313,9 +326,15 @@ fn with_structures(text: &str) -> String {
         {
             Some(name) if inside => {
                 inside = false;
-                let init = initialiser(name, &members);
+                // A part of others, which say how large they are.
+                let init = match members.first() {
+                    Some(Line::Code(code, _)) if code == "uint32_t struct_size;" => {
+                        initialiser(name, &members) + "\n"
+                    }
+                    _ => String::new(),
+                };
                 out += &format!(
-                    "{}{line}\n{init}\n",
+                    "{}{line}\n{init}",
                     aligned(std::mem::take(&mut members), false)
                 );
             }
@@ -336,6 +355,10 @@ fn with_structures(text: &str) -> String {
 
 fn initialiser(name: &str, members: &[Line]) -> String {
     let zero = |member: &Line| match member {
+        Line::Code(code, _) if code.starts_with("oe_region ") && code.contains('[') => {
+            ", { { 0, 0, 0, 0 } }"
+        }
+        Line::Code(code, _) if code.starts_with("oe_region ") => ", { 0, 0, 0, 0 }",
         Line::Code(code, _) if code.contains('[') => ", { 0 }",
         Line::Code(..) => ", 0",
         Line::Comment(_) => "",

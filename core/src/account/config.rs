@@ -5,7 +5,7 @@ mod refused;
 use std::time::Duration;
 
 use crate::error::{Error, Status, refuse};
-use crate::http::{Proxy, Roots};
+use crate::http::{Pins, Proxy, Roots};
 use crate::key::ApiKey;
 use crate::platform::files;
 use crate::platform::log::Log;
@@ -43,6 +43,7 @@ pub struct Options {
     pub(crate) allow_http: bool,
     pub(crate) roots: RootsChoice,
     pub(crate) proxy: Option<Proxy>,
+    pub(crate) pins: Pins,
     pub(crate) timeout: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) interval_sec: u32,
@@ -81,6 +82,7 @@ impl Default for Options {
             allow_http: false,
             roots: RootsChoice::default(),
             proxy: None,
+            pins: Pins::default(),
             timeout: DEFAULT_TIMEOUT,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             interval_sec: 0,
@@ -206,6 +208,28 @@ impl Options {
             Some(url) => Some(Proxy::parse(url)?),
         };
         Ok(())
+    }
+
+    /// Connects to these addresses, with commas between them, instead of looking the host up; `None`
+    /// looks it up again. Without a host, `None` does so for all of them.
+    ///
+    /// # Errors
+    /// When the host is no name, or one of the addresses none; for more than 8 hosts.
+    pub fn set_resolve(
+        &mut self,
+        host: Option<&str>,
+        addresses: Option<&str>,
+    ) -> Result<(), Error> {
+        match (host, addresses) {
+            (Some(host), addresses) => self.pins.set(host, addresses),
+            (None, None) => {
+                self.pins.clear();
+                Ok(())
+            }
+            (None, Some(_)) => Err(refuse(
+                "there are addresses, and no host to connect to there",
+            )),
+        }
     }
 
     /// The deadline of one call, in milliseconds.

@@ -18,6 +18,9 @@ use crate::rules::trust::Trust;
 use crate::session::Session;
 use crate::transport::Transport;
 
+/// Whether the embedded engine is part of this build.
+pub const HAS_EMBEDDED: bool = false;
+
 /// One account and its connections.
 pub struct Client {
     account: Arc<Account>,
@@ -28,13 +31,14 @@ impl Client {
     /// Checks the options together. No network.
     ///
     /// # Errors
-    /// That of a setting that was refused and not set since; `Argument` without a key, with plain
+    /// That of a setting that was refused and not set since; `Argument` without a key for the hosted service, with plain
     /// http that was not allowed or with unusable roots; `Unsupported` for the embedded backend in a build without it.
     pub fn new(options: &Options, world: World) -> Result<Arc<Client>, Error> {
         Client::check(options)?;
         let transport = HttpTransport::new(HttpConfig {
             roots: options.roots.chosen(),
             proxy: options.proxy.clone(),
+            pins: options.pins.clone(),
             user_agent: options.user_agent(),
             spawn: Arc::clone(&world.spawn),
             log: options.log.clone(),

@@ -11,6 +11,7 @@ mod conn;
 mod connect;
 mod head;
 mod no_proxy;
+mod pins;
 mod proxy;
 mod resolve;
 mod roots;
@@ -40,6 +41,7 @@ use call::Call;
 use connect::{NoResolver, SocketConnector};
 use resolve::Resolver;
 
+pub use pins::Pins;
 pub use proxy::Proxy;
 pub use roots::Roots;
 
@@ -60,6 +62,8 @@ pub struct HttpConfig {
     pub roots: Roots,
     /// The proxy, if one is wanted.
     pub proxy: Option<Proxy>,
+    /// Hosts that are not looked up.
+    pub pins: Pins,
     /// The `User-Agent` header.
     pub user_agent: String,
     /// Starts the resolver's thread.
@@ -80,7 +84,7 @@ impl HttpTransport {
     /// # Errors
     /// `OE_ERR_ARGUMENT` when the roots cannot be used.
     pub fn new(config: HttpConfig) -> Result<HttpTransport, Error> {
-        let resolver = Resolver::new(Arc::clone(&config.spawn));
+        let resolver = Resolver::new(Arc::clone(&config.spawn), config.pins.clone());
         HttpTransport::with_resolver(config, resolver)
     }
 

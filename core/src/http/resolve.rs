@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::call::Call;
+use super::pins::Pins;
 use crate::error::cause::Why;
 use crate::platform::clock::Spawn;
 use crate::transport::Failure;
@@ -110,14 +111,16 @@ struct Shared {
 pub(super) struct Resolver {
     shared: Arc<Shared>,
     spawn: Arc<dyn Spawn>,
+    pins: Pins,
 }
 
 impl Resolver {
-    pub(super) fn new(spawn: Arc<dyn Spawn>) -> Resolver {
-        Resolver::with(
-            spawn,
-            Box::new(|host, port| Ok((host, port).to_socket_addrs()?.collect())),
-        )
+    pub(super) fn new(spawn: Arc<dyn Spawn>, pins: Pins) -> Resolver {
+        let lookup = |host: &str, port| Ok((host, port).to_socket_addrs()?.collect());
+        Resolver {
+            pins,
+            ..Resolver::with(spawn, Box::new(lookup))
+        }
     }
 
     pub(super) fn with(spawn: Arc<dyn Spawn>, lookup: Box<Lookup>) -> Resolver {
@@ -129,6 +132,7 @@ impl Resolver {
         Resolver {
             shared: Arc::new(shared),
             spawn,
+            pins: Pins::default(),
         }
     }
 
@@ -139,6 +143,9 @@ impl Resolver {
         port: u16,
         call: &Call,
     ) -> Result<Vec<SocketAddr>, Failure> {
+        if let Some(addresses) = self.pins.of(host) {
+            return Ok(self.pinned((host.to_owned(), port), addresses));
+        }
         if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
@@ -175,6 +182,18 @@ impl Resolver {
             }
             self.shared.ended.wait_for(&mut state, rest.min(SLICE));
         }
+    }
+
+    /// The addresses that the user named, the one that worked last first.
+    fn pinned(&self, name: Name, addresses: &[IpAddr]) -> Vec<SocketAddr> {
+        let port = name.1;
+        let mut state = self.shared.state.lock();
+        let entry = state.entry(&name);
+        if entry.addresses.is_empty() {
+            let named = addresses.iter().map(|one| SocketAddr::new(*one, port));
+            entry.addresses = named.collect();
+        }
+        entry.addresses.clone()
     }
 
     fn start(&self, name: &Name) -> io::Result<()> {

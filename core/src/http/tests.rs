@@ -16,6 +16,7 @@ type Found = io::Result<Vec<SocketAddr>>;
 
 fn transport(lookup: impl Fn() -> Found + Send + Sync + 'static) -> HttpTransport {
     let config = HttpConfig {
+        pins: Pins::default(),
         roots: Roots::Bundled,
         proxy: None,
         user_agent: "test".to_owned(),

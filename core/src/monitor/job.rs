@@ -165,6 +165,7 @@ impl Job<'_> {
     fn processed(mut self, session: &Session, result: Result<Outcome, Error>) {
         self.end(|job, inner| match result {
             Ok(outcome) => job.judged(inner, session, outcome),
+            Err(error) if error.status == Status::Blind => job.blind(inner),
             Err(error) => {
                 job.failed(inner, &error);
                 job.unjudged(inner, &error);
@@ -191,6 +192,22 @@ impl Job<'_> {
             }
         };
         if let Some(status) = stalled {
+            self.enqueue(inner, PendingEvent::stalled(status));
+        }
+    }
+
+    /// A picture came through, but showed nothing: no result, and no error either.
+    fn blind(&self, inner: &mut Inner) {
+        let now = self.monitors.account.world.clock.now();
+        let Some(watch) = inner.monitors.get_mut(&self.id) else {
+            return;
+        };
+        let counts = !watch.paused;
+        let stalled = counts.then(|| watch.camera.refuse(Status::Blind, true, now));
+        if std::mem::take(&mut watch.failing) {
+            self.enqueue(inner, PendingEvent::plain(Kind::Recovered));
+        }
+        if let Some(status) = stalled.flatten() {
             self.enqueue(inner, PendingEvent::stalled(status));
         }
     }

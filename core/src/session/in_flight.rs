@@ -87,6 +87,9 @@ impl<'a> InFlight<'a> {
     }
 
     /// A verdict arrived: pace by it, and raise what it raises.
+    ///
+    /// # Errors
+    /// `Blind` when it says that there was nothing to judge.
     fn deliver(&mut self, verdict: &Verdict, digest: Digest) -> Result<Outcome, Error> {
         let account = &self.session.account;
         let mut state = self.session.state.lock();
@@ -109,11 +112,16 @@ impl<'a> InFlight<'a> {
             state.last_status = error.status;
             return Err(error);
         }
+        let repeated = state.last_frame.replace(digest) == Some(digest);
+        state.standing = Standing::Good;
+        if verdict.blind {
+            // What was believed before holds on, as do its edges.
+            state.last_status = Status::Blind;
+            return Err(Error::local(Status::Blind).retry_after(self.session.due_of(&state, now)));
+        }
         let age = self.age.at_verdict(&self.started, &moment);
         let late = frame::is_too_old(age, account.config.max_frame_age);
-        let repeated = state.last_frame.replace(digest) == Some(digest);
         state.last_quality = verdict.quality;
-        state.standing = Standing::Good;
         let fresh = !late && !repeated && !state.held && !paused_since_start;
         // A muted print ends episodes, but begins none.
         let counts = fresh && !(state.muted && (verdict.warning || verdict.pause));
@@ -154,6 +162,7 @@ impl<'a> InFlight<'a> {
             new,
             latency_ms: Due::In(now.saturating_sub(self.started.now())).as_ms(),
             frame_age_ms: Due::In(self.age.at(&moment)).as_ms(),
+            place: verdict.place,
         })
     }
 

@@ -296,7 +296,7 @@ impl Session {
 
     fn level_of(status: Status) -> Level {
         match status {
-            Status::Ok => Level::Info,
+            Status::Ok | Status::Blind => Level::Info,
             status if status.is_account() => Level::Error,
             Status::Cancelled => Level::Debug,
             _ => Level::Warn,

@@ -1,7 +1,7 @@
 //! TLS: whom it trusts, and what its failures are called.
 
 use crate::http_rig::{MORE_THAN_BUFFERS, Post, authority, config, ms, tls_peer, transport, whole};
-use oe_core::http::{HttpConfig, HttpTransport, Roots};
+use oe_core::http::{HttpConfig, HttpTransport, Pins, Roots};
 use oe_core::transport::{Failure, Sent};
 use oe_test_support::certs::{Authority, Fault};
 use oe_test_support::peer::{Peer, Step, json};
@@ -185,4 +185,26 @@ fn only_tls_1_2_and_1_3_are_spoken() {
         .send(&transport());
     assert_eq!(exchange.outcome, Err(Failure::Tls));
     assert_eq!(exchange.sent, Sent::Nothing);
+}
+
+/// Where a host is connected to does not change who it has to be.
+#[test]
+fn a_pinned_host_is_still_checked_by_its_name() {
+    let mut pins = Pins::default();
+    pins.set("elsewhere.example", Some("127.0.0.1")).unwrap();
+    for (fault, accepted) in [(Fault::WrongName, true), (Fault::None, false)] {
+        let peer = Peer::tls(authority().server(fault).config(&[]), ok());
+        let base = peer.base_url().replace("localhost", "elsewhere.example");
+        let pins = pins.clone();
+        let transport = HttpTransport::new(HttpConfig { pins, ..config() }).unwrap();
+        let exchange = Post::to(&base).send(&transport);
+        if accepted {
+            assert_eq!(whole(&exchange), b"{}");
+            let head = peer.seen()[0].head.to_lowercase();
+            assert!(head.contains("\r\nhost: elsewhere.example:"), "{head}");
+        } else {
+            assert_eq!(exchange.outcome, Err(Failure::Tls));
+            assert!(peer.seen().is_empty());
+        }
+    }
 }

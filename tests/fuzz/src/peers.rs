@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use oe_core::http::{HttpConfig, HttpTransport, Proxy, Roots};
+use oe_core::http::{HttpConfig, HttpTransport, Pins, Proxy, Roots};
 use oe_core::platform::cancel::CancelToken;
 use oe_core::platform::clock::StdSpawn;
 use oe_core::platform::log::Log;
@@ -75,6 +75,7 @@ fn speak(mut stream: TcpStream, manner: &Manner, bytes: &[u8]) {
 
 fn ask(base: &str, proxy: Option<Proxy>) -> Exchange {
     let transport = HttpTransport::new(HttpConfig {
+        pins: Pins::default(),
         roots: Roots::Bundled,
         proxy,
         user_agent: "fuzz".to_owned(),

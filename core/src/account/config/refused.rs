@@ -26,6 +26,8 @@ pub enum Setting {
     CaPem,
     /// The HTTP proxy.
     Proxy,
+    /// Where a host is connected to.
+    Resolve,
     /// The embedded engine's model.
     ModelFile,
 }
@@ -43,6 +45,7 @@ impl Setting {
             Setting::CaFile => "oe_options_set_ca_file",
             Setting::CaPem => "oe_options_set_ca_pem",
             Setting::Proxy => "oe_options_set_proxy",
+            Setting::Resolve => "oe_options_set_resolve",
             Setting::ModelFile => "oe_options_set_model_file",
         }
     }

@@ -42,7 +42,7 @@ impl Spawn for NoThreads {
 
 #[test]
 fn addresses_need_no_thread_and_names_do() {
-    let resolver = Resolver::new(Arc::new(NoThreads));
+    let resolver = Resolver::new(Arc::new(NoThreads), Pins::default());
     assert_eq!(lookup(&resolver, "10.0.0.1", LONG), Ok(vec![address(1)]));
     let v6 = lookup(&resolver, "[::1]", LONG).unwrap();
     assert_eq!(v6, ["[::1]:80".parse().unwrap()]);
@@ -193,4 +193,25 @@ fn the_names_remembered_are_bounded() {
         lookup(&resolver, &format!("n{n}.test"), LONG).unwrap();
     }
     assert_eq!(resolver.shared.state.lock().entries.len(), MAX_NAMES);
+}
+
+#[test]
+fn pinned_addresses_are_never_looked_up_and_the_one_that_worked_comes_first() {
+    let mut pins = Pins::default();
+    pins.set("a.test", Some("10.0.0.1,10.0.0.2")).unwrap();
+    pins.set("10.0.0.9", Some("10.0.0.3")).unwrap();
+    let resolver = Resolver::new(Arc::new(NoThreads), pins);
+    let both = Ok(vec![address(1), address(2)]);
+    assert_eq!(lookup(&resolver, "A.TEST", LONG), both);
+    resolver.distrust("a.test", 80);
+    assert_eq!(
+        lookup(&resolver, "a.test", LONG),
+        both,
+        "there are no others"
+    );
+    resolver.prefer("a.test", 80, address(2));
+    let turned = Ok(vec![address(2), address(1)]);
+    assert_eq!(lookup(&resolver, "a.test", LONG), turned);
+    assert_eq!(lookup(&resolver, "10.0.0.9", LONG), Ok(vec![address(3)]));
+    assert_eq!(lookup(&resolver, "b.test", LONG), Err(Failure::Resources));
 }

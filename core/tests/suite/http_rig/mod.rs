@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use oe_core::http::{HttpConfig, HttpTransport, Roots};
+use oe_core::http::{HttpConfig, HttpTransport, Pins, Roots};
 use oe_core::key::ApiKey;
 use oe_core::platform::cancel::CancelToken;
 use oe_core::platform::clock::StdSpawn;
@@ -30,6 +30,7 @@ pub fn authority() -> &'static Authority {
 
 pub fn config() -> HttpConfig {
     HttpConfig {
+        pins: Pins::default(),
         roots: Roots::pem(authority().pem.as_bytes()).unwrap(),
         proxy: None,
         user_agent: USER_AGENT.to_owned(),
