@@ -24,6 +24,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "backend",
             "http",
             "transport",
+            "engine",
             "wire",
             "frame",
             "platform",
@@ -72,6 +73,7 @@ const ONLY: &[(&str, &str, &[&str])] = &[
         "transport",
         &["platform", "rules", "key", "error"],
     ),
+    ("core/src", "engine", &["rules"]),
 ];
 
 fn root() -> PathBuf {

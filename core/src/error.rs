@@ -66,6 +66,7 @@ statuses! {
     NotDue = 1, "OE_NOT_DUE", Nobody, true, "The interval has not elapsed yet; nothing was sent and nothing changed.";
     Cancelled = 2, "OE_CANCELLED", Nobody, false, "A cancel, stop or free ended the call.";
     NoEvent = 3, "OE_NO_EVENT", Nobody, false, "No event arrived within the time given.";
+    Blind = 4, "OE_BLIND", Nobody, true, "The picture arrived and shows nothing to judge: no verdict; the next one is due at the normal interval.";
     Argument = -1, "OE_ERR_ARGUMENT", Host, false, "An argument is null, out of range, not UTF-8 or not usable.";
     Handle = -2, "OE_ERR_HANDLE", Host, false, "The handle is not a live handle of this kind.";
     Abi = -3, "OE_ERR_ABI", Host, false, "The struct_size is impossible: set it with the INIT macro or the init function.";
@@ -90,7 +91,7 @@ statuses! {
     Server = -52, "OE_ERR_SERVER", Service, true, "The service failed or could not route the request.";
     Protocol = -53, "OE_ERR_PROTOCOL", Service, true, "The answer breaks the service's contract and was not acted on.";
     ContextLost = -54, "OE_ERR_CONTEXT_LOST", Service, false, "The service no longer has this context, or it is over 14 days old: renew it or make a new one.";
-    ImageRejected = -55, "OE_ERR_IMAGE_REJECTED", Service, true, "The service could not decode this image; the next frame may be fine.";
+    ImageRejected = -55, "OE_ERR_IMAGE_REJECTED", Service, true, "The image could not be decoded; the next frame may be fine.";
     RequestRejected = -56, "OE_ERR_REQUEST_REJECTED", Service, false, "The service rejected the request as wrong; repeating it will not help.";
     UntrustedUrl = -57, "OE_ERR_UNTRUSTED_URL", Service, false, "A process URL is outside the trusted hosts; nothing was sent to it.";
     InvalidApiKey = -70, "OE_ERR_INVALID_API_KEY", Account, false, "The API key is not valid.";
@@ -344,6 +345,8 @@ pub(crate) fn describe(
         text = format!("{text} {cause}");
     }
     let text = match http_status {
+        // Nobody was called.
+        0 if host.is_empty() => text,
         0 => format!("{text} (host {host})"),
         code => format!("{text} (HTTP {code})"),
     };
@@ -400,7 +403,7 @@ mod tests {
     #[test]
     fn retryable_is_the_list_of_the_contract() {
         let listed = [
-            1, -4, -8, -20, -21, -22, -23, -24, -40, -41, -50, -51, -52, -53, -55, -75, -91,
+            1, 4, -4, -8, -20, -21, -22, -23, -24, -40, -41, -50, -51, -52, -53, -55, -75, -91,
         ];
         for row in TABLE {
             assert_eq!(

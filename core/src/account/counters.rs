@@ -9,7 +9,7 @@ use crate::platform::sync::Mutex;
 pub struct Usage {
     /// Contexts alive now.
     pub contexts: u32,
-    /// Process calls answered with a verdict.
+    /// Process calls answered with a verdict, or with that there was nothing to judge.
     pub processed: u64,
     /// Process calls sent whole whose answer, or verdict, never arrived whole: billed or not,
     /// nobody knows.

@@ -92,7 +92,8 @@ impl Camera {
         frozen
     }
 
-    /// A frame was of no use: refused when it came, or, having been taken over, by the service. With what status the camera is to be said to have stalled, if it is.
+    /// A frame was of no use: refused when it came, or, having been taken over, by the service, or
+    /// it showed nothing. With what status the camera is to be said to have stalled, if it is.
     pub(super) fn refuse(
         &mut self,
         status: Status,

@@ -43,8 +43,8 @@ pub struct Event {
     /// The host's own number of the monitor.
     pub tag: u64,
     /// What went wrong, for `Error`, `Latched` and `Stopped`. For `CameraStalled` why: `NoEvent` when
-    /// no frame came, `Ok` when it is the same bytes again and again, else the status with which
-    /// the frames were refused. Otherwise `Ok`.
+    /// no frame came, `Ok` when it is the same bytes again and again, `Blind` when they show nothing,
+    /// else the status with which the frames were refused. Otherwise `Ok`.
     pub status: Status,
     /// Since it was queued, time asleep included.
     pub age: Duration,

@@ -17,6 +17,7 @@ use crate::rules::alerts::NewAlerts;
 use crate::rules::confidence::Confidence;
 use crate::session::Session;
 use crate::session::outcome::Outcome;
+use crate::session::print_options::PrintOptions;
 
 /// What is done, with what it needs.
 enum Work {
@@ -146,7 +147,12 @@ impl Job<'_> {
         let Some(watch) = inner.monitors.get_mut(&self.id) else {
             return;
         };
-        let session = Session::new(&self.monitors.account, print, watch.warning, watch.pause);
+        let options = PrintOptions {
+            warning: watch.warning,
+            pause: watch.pause,
+            ..PrintOptions::default()
+        };
+        let session = Session::new(&self.monitors.account, print, options);
         let session = session.attach_monitor(watch.muted, watch.paused);
         if let Some(sec) = watch.host_sec {
             // Checked when it was set.
@@ -165,6 +171,7 @@ impl Job<'_> {
     fn processed(mut self, session: &Session, result: Result<Outcome, Error>) {
         self.end(|job, inner| match result {
             Ok(outcome) => job.judged(inner, session, outcome),
+            Err(error) if error.status == Status::Blind => job.blind(inner),
             Err(error) => {
                 job.failed(inner, &error);
                 job.unjudged(inner, &error);
@@ -191,6 +198,22 @@ impl Job<'_> {
             }
         };
         if let Some(status) = stalled {
+            self.enqueue(inner, PendingEvent::stalled(status));
+        }
+    }
+
+    /// A picture came through, but showed nothing: no result, and no error either.
+    fn blind(&self, inner: &mut Inner) {
+        let now = self.monitors.account.world.clock.now();
+        let Some(watch) = inner.monitors.get_mut(&self.id) else {
+            return;
+        };
+        let counts = !watch.paused;
+        let stalled = counts.then(|| watch.camera.refuse(Status::Blind, true, now));
+        if std::mem::take(&mut watch.failing) {
+            self.enqueue(inner, PendingEvent::plain(Kind::Recovered));
+        }
+        if let Some(status) = stalled.flatten() {
             self.enqueue(inner, PendingEvent::stalled(status));
         }
     }

@@ -6,4 +6,5 @@ pub mod confidence;
 pub mod create_pace;
 pub mod outcome_table;
 pub mod pacing;
+pub mod region;
 pub mod trust;

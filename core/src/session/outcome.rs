@@ -2,6 +2,7 @@
 
 use crate::error::{Due, Status};
 use crate::rules::alerts::NewAlerts;
+use crate::rules::region::Region;
 
 /// Flags of an [`Outcome`]; the numbers of the C ABI.
 pub mod flags {
@@ -50,6 +51,8 @@ pub struct Outcome {
     /// Milliseconds from capture to verdict, time asleep included; from the call on where no capture
     /// time was given.
     pub frame_age_ms: u32,
+    /// Where in the picture it looks failed, if that is known.
+    pub place: Option<Region>,
 }
 
 /// State of a context, for the host.

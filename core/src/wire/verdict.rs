@@ -2,6 +2,7 @@
 
 use super::json::{Members, boolean, number};
 use crate::rules::pacing::{DEFAULT_INTERVAL_SEC, Interval, MAX_INTERVAL_SEC};
+use crate::rules::region::Region;
 
 /// What the service said of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +17,12 @@ pub struct Verdict {
     pub pause: bool,
     /// A host with an interval of its own may use the recommended one while this holds.
     pub faster: bool,
+    /// The picture shows nothing to judge: the rest repeats what was believed before it.
+    pub blind: bool,
     /// When to call again; `None` when the answer held nothing usable.
     pub interval: Option<Interval>,
+    /// Where in the picture it looks failed, if that is known.
+    pub place: Option<Region>,
 }
 
 /// An answer that breaks the contract. Its timing is kept: a service that asks for patience gets
@@ -28,13 +33,14 @@ pub struct Unusable {
     pub interval: Option<Interval>,
 }
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "PrintQuality",
     "WarningSuggested",
     "PauseSuggested",
     "Score",
     "FasterInspectionSuggested",
     "NextProcessIntervalSec",
+    "Blind",
 ];
 
 /// Reads the body of a 2xx answer, of either edition of the wire.
@@ -61,7 +67,9 @@ pub fn decode(body: &[u8]) -> Result<Verdict, Unusable> {
         pause: flag(2).ok_or(unusable)?,
         score: whole_number(3, 0..=100),
         faster: flag(4).unwrap_or(false),
+        blind: flag(6).unwrap_or(false),
         interval: timing.interval,
+        place: None,
     })
 }
 
@@ -298,6 +306,22 @@ mod tests {
         let inner = "{\"Minimum\":5,\"Minimum\":6,\"Recommended\":20}";
         let refused = decode(body(inner).as_bytes()).unwrap_err();
         assert_eq!(refused.interval.unwrap().recommended, 20);
+    }
+
+    #[test]
+    fn only_true_is_blind_and_only_in_a_whole_verdict() {
+        let good = with("", "");
+        assert!(!decode(good.as_bytes()).unwrap().blind);
+        assert!(decode(with("Blind", "true").as_bytes()).unwrap().blind);
+        for odd in ["false", "null", "1", "\"true\"", "[true]"] {
+            assert!(
+                !decode(with("Blind", odd).as_bytes()).unwrap().blind,
+                "{odd}"
+            );
+        }
+        let twice = with("Blind", "true").replacen('{', "{\"Blind\":false,", 1);
+        assert!(decode(twice.as_bytes()).is_err());
+        assert!(decode(b"{\"Blind\":true}").is_err(), "no flags, no quality");
     }
 
     #[test]

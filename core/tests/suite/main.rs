@@ -8,6 +8,7 @@
 )]
 
 mod common;
+mod embedded;
 mod files;
 mod host;
 mod http_answers;
