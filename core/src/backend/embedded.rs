@@ -126,7 +126,9 @@ impl Backend for Embedded {
     fn restore(&self, saved: SavedPrint) -> Result<Print, Error> {
         let refuse = |text: &'static str| Err(Error::with_text(Status::Argument, text));
         let SavedPrint::Embedded { model, belief } = saved else {
-            return refuse("the saved text is of a print of the service, not of the embedded engine");
+            return refuse(
+                "the saved text is of a print of the service, not of the embedded engine",
+            );
         };
         // What was believed under another model says nothing: the new one begins anew.
         let belief = belief.filter(|_| model == self.engine.model());

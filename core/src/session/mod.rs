@@ -44,11 +44,7 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(
-        account: &Arc<Account>,
-        print: Print,
-        options: PrintOptions,
-    ) -> Arc<Session> {
+    pub(crate) fn new(account: &Arc<Account>, print: Print, options: PrintOptions) -> Arc<Session> {
         let own = (options.interval_sec != 0).then_some(options.interval_sec);
         let sec = own.unwrap_or(account.config.interval_sec);
         let mut state = State::new(print, options, &*account.world.clock, sec);
@@ -171,13 +167,14 @@ impl Session {
         if !wait.is_zero() {
             return Err(Error::local(Status::NotDue).retry_after(Due::In(wait)));
         }
+        let old = state.age(&*world.clock);
+        let taken = played.unwrap_or(old.saturating_sub(age.at(&moment)));
         let token = CancelToken::new();
+        // From here to the call in flight nothing panics: it would stay busy.
         state.activity = Activity::processing(&token);
         // A saved text may say any number.
         state.calls = state.calls.saturating_add(1);
         state.played = played.unwrap_or_default();
-        let born = state.age(&*world.clock);
-        let taken = played.unwrap_or(born.saturating_sub(age.at(&moment)));
         Ok(InFlight::new(self, token, &state, taken, (moment, age)))
     }
 

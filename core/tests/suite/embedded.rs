@@ -326,7 +326,10 @@ fn the_timeout_bounds_waiting_and_looking() {
     let gate = Arc::new(Gate::default());
     let acts = [Act::Gated(Arc::clone(&gate))];
     let eyes = Eyes::with("m", Arc::clone(&clock), 1, &acts, set);
-    let (one, other) = (eyes.print(PrintOptions::default()), eyes.print(PrintOptions::default()));
+    let (one, other) = (
+        eyes.print(PrintOptions::default()),
+        eyes.print(PrintOptions::default()),
+    );
     std::thread::scope(|scope| {
         let looking = scope.spawn(|| status_of(one.process(&frame(0), None)));
         gate.wait_until_reached();
@@ -355,7 +358,9 @@ fn so_many_look_at_once() {
     let gates: Vec<_> = (0..3).map(|_| Arc::new(Gate::default())).collect();
     let acts: Vec<_> = gates.iter().cloned().map(Act::Gated).collect();
     let eyes = Eyes::with("m", Arc::new(FakeClock::new()), 2, &acts, |_| {});
-    let prints: Vec<_> = (0..3).map(|_| eyes.print(PrintOptions::default())).collect();
+    let prints: Vec<_> = (0..3)
+        .map(|_| eyes.print(PrintOptions::default()))
+        .collect();
     std::thread::scope(|scope| {
         for (n, print) in prints.iter().enumerate() {
             scope.spawn(move || print.process(&frame(n), None).unwrap());
@@ -438,7 +443,11 @@ fn texts_that_are_damaged_or_of_the_service_are_refused() {
         ("}", ""),
     ] {
         assert!(saved.contains(what));
-        assert_eq!(refused(&saved.replacen(what, with, 1)), Status::Argument, "{what}");
+        assert_eq!(
+            refused(&saved.replacen(what, with, 1)),
+            Status::Argument,
+            "{what}"
+        );
     }
     let long = saved.replacen("belief 1", &format!("belief {}", "1".repeat(4_096)), 1);
     assert_eq!(refused(&long), Status::Argument);
@@ -516,7 +525,14 @@ fn the_service_has_no_regions_and_plays_nothing() {
 fn edges_rise_once_and_not_from_repeated_or_old_pictures() {
     let bad = Act::Say(true, true);
     let good = Act::Say(false, false);
-    let acts = [bad.clone(), bad.clone(), good, bad.clone(), bad.clone(), bad];
+    let acts = [
+        bad.clone(),
+        bad.clone(),
+        good,
+        bad.clone(),
+        bad.clone(),
+        bad,
+    ];
     let (eyes, session) = Eyes::printing(&acts);
     let both = flags::WARNING_EDGE | flags::PAUSE_EDGE;
     let edges = |outcome: &Outcome| outcome.flags & both;
@@ -546,14 +562,20 @@ fn the_engine_is_told_when_a_picture_was_taken() {
     let at = |age_ms: i64| {
         eyes.clock.advance(wait_of(&session));
         let taken = eyes.clock.wall_ms() - age_ms;
-        session.process(&frame(eyes.asked().len()), Some(taken)).unwrap();
+        session
+            .process(&frame(eyes.asked().len()), Some(taken))
+            .unwrap();
     };
     at(0);
     at(5_000);
     at(29_000);
     eyes.clock.suspend(Duration::from_secs(1_000));
     at(0);
-    let told: Vec<_> = eyes.asked().iter().map(|asked| asked.at.as_secs()).collect();
+    let told: Vec<_> = eyes
+        .asked()
+        .iter()
+        .map(|asked| asked.at.as_secs())
+        .collect();
     assert_eq!(told, [0, 15, 15, 1_060]);
 }
 
@@ -590,7 +612,10 @@ fn a_recording_is_played_at_its_own_pace() {
         if let Ok(outcome) = &result {
             assert_eq!(outcome.frame_age_ms, 0, "a recording is as old as it is");
             assert_eq!(outcome.flags, flags::EMBEDDED);
-            assert_eq!(outcome.next_due_ms, 20_000, "until the next of its pictures");
+            assert_eq!(
+                outcome.next_due_ms, 20_000,
+                "until the next of its pictures"
+            );
         }
         assert_eq!(status_of(result), status, "{ms}");
     }
@@ -601,12 +626,22 @@ fn a_recording_is_played_at_its_own_pace() {
     assert_eq!(status_of(play(&again, HOUR + 19_999)), Status::Argument);
     assert_eq!(status_of(play(&again, HOUR + 20_001)), Status::NotDue);
     assert_eq!(status_of(play(&again, 2 * HOUR)), Status::Ok);
-    let told: Vec<_> = eyes.asked().iter().map(|asked| asked.at.as_millis()).collect();
+    let told: Vec<_> = eyes
+        .asked()
+        .iter()
+        .map(|asked| asked.at.as_millis())
+        .collect();
     let hour = HOUR as u128;
     let since = |ms: u128| 1_600_000_000_000 + ms;
     assert_eq!(
         told,
-        [since(0), since(20_000), since(hour), since(hour + 20_000), since(2 * hour)]
+        [
+            since(0),
+            since(20_000),
+            since(hour),
+            since(hour + 20_000),
+            since(2 * hour)
+        ]
     );
 }
 
@@ -621,7 +656,9 @@ fn a_recording_s_edges_follow_its_clock() {
     });
     let edges = [0, 100, 200, 300, 400].map(|sec: i64| {
         let captured = 1_600_000_000_000 + sec * 1_000;
-        let outcome = session.process(&frame(sec as usize), Some(captured)).unwrap();
+        let outcome = session
+            .process(&frame(sec as usize), Some(captured))
+            .unwrap();
         outcome.flags & flags::WARNING_EDGE
     });
     assert_eq!(edges, [1, 0, 0, 0, 1]);
@@ -646,7 +683,10 @@ fn a_print_of_14_days_is_over() {
     let outcome = event(Kind::Result).outcome.unwrap();
     assert_eq!(outcome.flags, flags::EMBEDDED);
     eyes.clock.advance_secs(14 * 24 * 3_600 + 1);
-    assert_eq!(status_of(session.process(&frame(1), None)), Status::ContextLost);
+    assert_eq!(
+        status_of(session.process(&frame(1), None)),
+        Status::ContextLost
+    );
     assert_eq!(session.due(), Due::Never);
     eyes.client.turn_monitors();
     let stopped = event(Kind::Stopped);
