@@ -382,7 +382,7 @@ fn a_cancel_and_a_free_end_a_look() {
     // No time passes: only the cancel ends it.
     let hang = Act::Hang(Duration::ZERO);
     for end in [Session::cancel, Session::close] {
-        let (eyes, session) = Eyes::printing(&[hang.clone()]);
+        let (eyes, session) = Eyes::printing(std::slice::from_ref(&hang));
         std::thread::scope(|scope| {
             let call = scope.spawn(|| status_of(session.process(&frame(0), None)));
             while eyes.asked().is_empty() {
