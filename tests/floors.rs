@@ -44,6 +44,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "options",
             "status",
             "version",
+            "engine",
             "thread",
             "sink",
             "checksum",

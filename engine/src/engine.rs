@@ -153,6 +153,12 @@ impl Engine {
         &self.model.head.name
     }
 
+    /// The checksum of the model's weights, eight hexadecimal digits: two models of one name differ in it.
+    #[must_use]
+    pub fn checksum(&self) -> &str {
+        &self.model.head.crc32
+    }
+
     /// The side of the squares that it looks at, in pixels.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -268,6 +268,11 @@ impl Filter {
         self.belief[1] + self.belief[2]
     }
 
+    /// From the next picture on it has to be so sure; what is believed stays.
+    pub fn set_levels(&mut self, levels: Levels) {
+        self.levels = Filter::new(levels).levels;
+    }
+
     fn assess(&self, counted: bool, rising: bool) -> Assessment {
         let suspicion = self.suspicion();
         let failed = self.belief[2];
