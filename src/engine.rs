@@ -171,3 +171,6 @@ mod embedded {
         }
     }
 }
+
+#[cfg(all(test, feature = "embedded", not(oe_schedules)))]
+mod tests;
