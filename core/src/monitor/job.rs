@@ -17,6 +17,7 @@ use crate::rules::alerts::NewAlerts;
 use crate::rules::confidence::Confidence;
 use crate::session::Session;
 use crate::session::outcome::Outcome;
+use crate::session::print_options::PrintOptions;
 
 /// What is done, with what it needs.
 enum Work {
@@ -146,7 +147,12 @@ impl Job<'_> {
         let Some(watch) = inner.monitors.get_mut(&self.id) else {
             return;
         };
-        let session = Session::new(&self.monitors.account, print, watch.warning, watch.pause);
+        let options = PrintOptions {
+            warning: watch.warning,
+            pause: watch.pause,
+            ..PrintOptions::default()
+        };
+        let session = Session::new(&self.monitors.account, print, options);
         let session = session.attach_monitor(watch.muted, watch.paused);
         if let Some(sec) = watch.host_sec {
             // Checked when it was set.

@@ -37,7 +37,8 @@ impl Session {
         let lost = state.is_lost(clock);
         Schedule {
             process_in: state.pacing.remaining(now),
-            renew_in: (lost || state.standing >= Standing::WantsRenewal)
+            renew_in: (self.account.backend.has_account()
+                && (lost || state.standing >= Standing::WantsRenewal))
                 .then(|| state.until_renewal(now)),
             lost,
         }

@@ -25,11 +25,13 @@ impl Session {
     }
 
     fn try_renew(&self) -> Result<(), Error> {
+        self.account.refuse_without_account()?;
         let token = CancelToken::new();
         let occupied = self.occupy_for_renewal(&token)?;
+        let (warning, pause) = self.levels();
         let print = self
             .account
-            .create(Purpose::Context, self.warning, self.pause, &token)?;
+            .create(Purpose::Context, warning, pause, &token)?;
         occupied.renewed(print);
         self.changed.notify_all();
         Ok(())

@@ -53,6 +53,22 @@ pub(crate) struct Saved {
     pub(crate) last_frame: Option<(usize, u64)>,
     pub(crate) rejected_frames: Vec<(usize, u64)>,
     pub(crate) renewal_ages_ms: Vec<u64>,
+    /// Of a print that the embedded engine looks at; such a one has no URLs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) embedded: Option<SavedBelief>,
+    /// Left, top, width and height of what is not judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ignore: Vec<(u16, u16, u16, u16)>,
+    /// When the last picture of a recording was taken, if one is played.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) played_ms: Option<u64>,
+}
+
+/// What is believed of a print, and under which model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SavedBelief {
+    pub(crate) model: String,
+    pub(crate) belief: Option<String>,
 }
 
 impl Saved {
@@ -199,6 +215,19 @@ mod tests {
             ..Saved::default()
         };
         assert!(saved.encode().len() < MAX_SAVED);
+        // A belief is a text within the text.
+        let embedded = Saved {
+            process_url: String::new(),
+            fallback_url: String::new(),
+            embedded: Some(SavedBelief {
+                model: "x".repeat(128),
+                belief: Some("\"12345678".repeat(crate::engine::MAX_BELIEF / 9)),
+            }),
+            ignore: vec![(1000, 1000, 1000, 1000); crate::rules::region::MAX_REGIONS],
+            played_ms: Some(max),
+            ..saved.clone()
+        };
+        assert!(embedded.encode().len() < MAX_SAVED);
         let monitor = SavedMonitor {
             host_sec: Some(u32::MAX),
             context: Some(saved),

@@ -13,6 +13,7 @@ use crate::rules::alerts::{AlertState, NewAlerts};
 use crate::rules::outcome_table::FailoverState;
 use crate::rules::pacing::{MAX_WAIT, Pacing};
 
+use super::print_options::PrintOptions;
 use super::renewal::{MAX_RENEWALS, RENEWAL_WINDOW};
 
 /// How many rejected frames are known again.
@@ -111,6 +112,9 @@ pub(super) enum Standing {
 
 pub(super) struct State {
     pub(super) print: Print,
+    pub(super) options: PrintOptions,
+    /// When the last picture of a recording was taken, since 1970; the clock of a replay.
+    pub(super) played: Duration,
     pub(super) created_at: CreatedAt,
     pub(super) pacing: Pacing,
     pub(super) failover: FailoverState,
@@ -140,11 +144,18 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(print: Print, host_sec: u32, clock: &dyn Clock) -> State {
+    pub(super) fn new(print: Print, options: PrintOptions, clock: &dyn Clock, sec: u32) -> State {
+        // Any time is after the beginning of a recording.
+        let now = match options.replay {
+            true => Duration::ZERO,
+            false => clock.now(),
+        };
         State {
             print,
+            options,
+            played: Duration::ZERO,
             created_at: CreatedAt::with_age(Duration::ZERO, clock),
-            pacing: Pacing::new(clock.now(), host_sec),
+            pacing: Pacing::new(now, sec),
             failover: FailoverState::default(),
             alerts: AlertState::default(),
             host_override: None,
@@ -162,6 +173,14 @@ impl State {
             last_quality: 0,
             last_status: Status::Ok,
             last_error: None,
+        }
+    }
+
+    /// The time on the clock that this print is paced by.
+    pub(super) fn now(&self, clock: &dyn Clock) -> Duration {
+        match self.options.replay {
+            true => self.played,
+            false => clock.now(),
         }
     }
 
