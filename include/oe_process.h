@@ -360,8 +360,8 @@ OE_API oe_options *oe_options_new(void);
  * Owns: takes options. */
 OE_API void oe_options_free(oe_options *options);
 
-/** Sets the API key: visible ASCII, at most 512 bytes; white space around it is cut. Default: none;
- * oe_client_new() then refuses the hosted service.
+/** Sets the API key: visible ASCII, at most 512 bytes; white space around it is cut. Default: none:
+ * oe_client_new() then refuses the hosted service, and one of your own is sent none.
  * Owns: copies key; the copy is overwritten when it is no longer needed. */
 OE_API oe_status oe_options_set_api_key(oe_options *options, const char *key);
 
@@ -469,8 +469,8 @@ typedef struct oe_usage {
  * tells. A setting that was refused and not set since is refused here too, and oe_last_error()
  * names its setter. On failure *out is NULL.
  * Owns: the caller owns *out and frees it with oe_client_free(); options stay the caller's.
- * Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key, http not allowed),
- *     OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES. */
+ * Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key for the hosted service,
+ *     http not allowed), OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES. */
 OE_API oe_status oe_client_new(const oe_options *options, oe_client **out);
 
 /** Frees a client, stops its monitors, and ends its creates, renewals, key checks and waits for

@@ -87,8 +87,8 @@ impl From<Usage> for oe_usage {
 /// names its setter. On failure *out is NULL.
 ///
 /// Owns: the caller owns *out and frees it with oe_client_free(); options stay the caller's.
-/// Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key, http not allowed),
-///     OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES.
+/// Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key for the hosted service,
+///     http not allowed), OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_client_new(
     options: *const oe_options,

@@ -316,3 +316,19 @@ fn the_manual_page_is_the_programs() {
     assert!(options(&help).len() > 10, "{help}");
     assert_eq!(options(&help), options(&page));
 }
+
+#[test]
+fn without_a_list_of_keys_none_is_needed() {
+    let server = start(Config::default());
+    let (status, created) = create(&server, "", "{}");
+    assert_eq!(status, 200);
+    assert_eq!(process(&server, &created, "", &[FRAME]).0, 200);
+    let server = start(Config {
+        keys: Arc::new(Keys::parse("good").unwrap()),
+        ..Config::default()
+    });
+    assert_eq!(
+        error(&create(&server, "", "{}")),
+        (401, "OE_INVALID_API_KEY")
+    );
+}

@@ -101,6 +101,28 @@ static void resolve(const char *url)
     oe_options_free(o);
 }
 
+static void without_a_key(const char *url)
+{
+    oe_client *client = NULL;
+    oe_context *context = NULL;
+    oe_result result = OE_RESULT_INIT;
+    oe_options *o = oe_options_new();
+    IS(oe_client_new(o, &client), OE_ERR_ARGUMENT); /* the hosted service needs one */
+    IS(oe_options_set_endpoint(o, url), OE_OK);
+    IS(oe_client_new(o, &client), OE_ERR_ARGUMENT); /* plain http, even so */
+    IS(oe_options_set_allow_http(o, 1), OE_OK);
+    IS(oe_options_set_api_key(o, ""), OE_ERR_ARGUMENT);
+    IS(oe_client_new(o, &client), OE_ERR_ARGUMENT); /* a key was meant */
+    IS(oe_options_set_api_key(o, NULL), OE_OK);
+    IS(oe_client_new(o, &client), OE_OK);
+    IS(oe_client_check_key(client), OE_OK);
+    IS(oe_context_create(client, 0, 0, &context), OE_OK);
+    IS(oe_process_jpeg(context, jpeg, jpeg_len, &result), OE_OK);
+    oe_context_free(context);
+    oe_client_free(client);
+    oe_options_free(o);
+}
+
 int main(int argc, char **argv)
 {
     FILE *file = argc > 2 ? fopen(argv[2], "rb") : NULL;
@@ -113,6 +135,7 @@ int main(int argc, char **argv)
     levels();
     no_place(argv[1]);
     resolve(argv[1]);
+    without_a_key(argv[1]);
     printf("%d failed\n", failures);
     return failures != 0;
 }
