@@ -79,10 +79,6 @@ fn creates_take_what_clients_in_the_field_send() {
         error(&create(&server, "k", "nonsense")),
         (400, "OE_ARGS_PARSE_FAILED")
     );
-    assert_eq!(
-        error(&create(&server, " ", "{}")),
-        (401, "OE_INVALID_API_KEY")
-    );
     assert_eq!(server.stats().creates(), 3);
 }
 
@@ -327,8 +323,8 @@ fn without_a_list_of_keys_none_is_needed() {
         keys: Arc::new(Keys::parse("good").unwrap()),
         ..Config::default()
     });
-    assert_eq!(
-        error(&create(&server, "", "{}")),
-        (401, "OE_INVALID_API_KEY")
-    );
+    for none in ["", " "] {
+        let refused = create(&server, none, "{}");
+        assert_eq!(error(&refused), (401, "OE_INVALID_API_KEY"));
+    }
 }

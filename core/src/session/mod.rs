@@ -7,6 +7,7 @@
 mod attached;
 mod in_flight;
 pub mod outcome;
+pub mod print_options;
 mod renewal;
 mod restore;
 pub(crate) mod saved;
@@ -30,41 +31,31 @@ use crate::rules::pacing::check_interval;
 
 use in_flight::InFlight;
 use outcome::{Info, Outcome};
+use print_options::PrintOptions;
 use state::{Activity, State};
 
 /// One print.
 pub struct Session {
     account: Arc<Account>,
     id: u64,
-    warning: Confidence,
-    pause: Confidence,
     state: Mutex<State>,
     /// Signalled whenever a waiting thread should look again.
     changed: Condvar,
 }
 
 impl Session {
-    pub(crate) fn new(
-        account: &Arc<Account>,
-        print: Print,
-        warning: Confidence,
-        pause: Confidence,
-    ) -> Arc<Session> {
-        let state = State::new(print, account.config.interval_sec, &*account.world.clock);
-        Session::enlisted(account, state, warning, pause)
+    pub(crate) fn new(account: &Arc<Account>, print: Print, options: PrintOptions) -> Arc<Session> {
+        let own = (options.interval_sec != 0).then_some(options.interval_sec);
+        let sec = own.unwrap_or(account.config.interval_sec);
+        let mut state = State::new(print, options, &*account.world.clock, sec);
+        state.host_override = own;
+        Session::enlisted(account, state)
     }
 
-    fn enlisted(
-        account: &Arc<Account>,
-        state: State,
-        warning: Confidence,
-        pause: Confidence,
-    ) -> Arc<Session> {
+    fn enlisted(account: &Arc<Account>, state: State) -> Arc<Session> {
         let session = Arc::new(Session {
             account: Arc::clone(account),
             id: account.new_id(),
-            warning,
-            pause,
             state: Mutex::new(state),
             changed: Condvar::new(),
         });
@@ -258,6 +249,19 @@ impl Session {
         }
         self.changed.notify_all();
         Ok(())
+    }
+
+    /// How certain it must be before something is said: before a warning, and before a pause. The
+    /// service hears of it with the next create for this print, which this does not cause.
+    pub fn set_confidence(&self, warning: Confidence, pause: Confidence) {
+        let mut state = self.state.lock();
+        state.options.warning = warning;
+        state.options.pause = pause;
+    }
+
+    /// Before a warning, and before a pause.
+    fn levels(&self) -> (Confidence, Confidence) {
+        self.state.lock().levels()
     }
 
     /// What is known of this context. Never waits for a call in flight.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Session;
+use super::print_options::PrintOptions;
 use super::renewal::MAX_RENEWALS;
 use super::state::{CreatedAt, MAX_REJECTED, Standing, State};
 use crate::account::Account;
@@ -50,8 +51,12 @@ impl Session {
         Saved {
             process_url: urls.process.as_str().to_owned(),
             fallback_url: urls.fallback.as_str().to_owned(),
-            warning_level: self.warning.level().unwrap_or(0),
-            pause_level: self.pause.level().unwrap_or(0),
+            warning_level: state.options.warning.level().unwrap_or(0),
+            pause_level: state.options.pause.level().unwrap_or(0),
+            made_with: (state.made_with != state.levels()).then(|| {
+                let (warning, pause) = state.made_with;
+                (warning.level().unwrap_or(0), pause.level().unwrap_or(0))
+            }),
             age_ms: to_ms(state.age(clock)),
             saved_wall_ms: clock.wall_ms(),
             boot_id: clock.boot_id(),
@@ -100,16 +105,26 @@ impl Session {
             .backend
             .restore(&saved.process_url, &saved.fallback_url)?;
         let level = |level: u8| Confidence::new(level.into()).map_err(|_| damaged());
-        let (warning, pause) = (level(saved.warning_level)?, level(saved.pause_level)?);
+        let options = PrintOptions {
+            warning: level(saved.warning_level)?,
+            pause: level(saved.pause_level)?,
+            // Saved as `host_sec`.
+            ..PrintOptions::default()
+        };
+        let made_with = match saved.made_with {
+            Some((warning, pause)) => (level(warning)?, level(pause)?),
+            None => (options.warning, options.pause),
+        };
         let passed = Passed::between(saved, clock);
         let age = Duration::from_millis(saved.age_ms).saturating_add(passed.for_age);
         if age > MAX_WAIT {
             return Err(Error::local(Status::ContextLost).retry_after(Due::Never));
         }
-        let mut state = State::new(print, account.config.interval_sec, clock);
+        let mut state = State::new(print, options, clock, account.config.interval_sec);
+        state.made_with = made_with;
         state.created_at = CreatedAt::with_age(age, clock);
         saved.fill(&mut state, passed.for_wait, clock.now())?;
-        Ok(Session::enlisted(account, state, warning, pause))
+        Ok(Session::enlisted(account, state))
     }
 }
 

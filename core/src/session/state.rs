@@ -10,9 +10,11 @@ use crate::platform::clock::{Clock, World};
 use crate::platform::digest::Digest;
 use crate::platform::moment::Moment;
 use crate::rules::alerts::{AlertState, NewAlerts};
+use crate::rules::confidence::Confidence;
 use crate::rules::outcome_table::FailoverState;
 use crate::rules::pacing::{MAX_WAIT, Pacing};
 
+use super::print_options::PrintOptions;
 use super::renewal::{MAX_RENEWALS, RENEWAL_WINDOW};
 
 /// How many rejected frames are known again.
@@ -111,6 +113,9 @@ pub(super) enum Standing {
 
 pub(super) struct State {
     pub(super) print: Print,
+    pub(super) options: PrintOptions,
+    /// The levels that the print was made with: before a warning, and before a pause.
+    pub(super) made_with: (Confidence, Confidence),
     pub(super) created_at: CreatedAt,
     pub(super) pacing: Pacing,
     pub(super) failover: FailoverState,
@@ -140,11 +145,13 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(print: Print, host_sec: u32, clock: &dyn Clock) -> State {
+    pub(super) fn new(print: Print, options: PrintOptions, clock: &dyn Clock, sec: u32) -> State {
         State {
             print,
+            made_with: (options.warning, options.pause),
+            options,
             created_at: CreatedAt::with_age(Duration::ZERO, clock),
-            pacing: Pacing::new(clock.now(), host_sec),
+            pacing: Pacing::new(clock.now(), sec),
             failover: FailoverState::default(),
             alerts: AlertState::default(),
             host_override: None,
@@ -163,6 +170,11 @@ impl State {
             last_status: Status::Ok,
             last_error: None,
         }
+    }
+
+    /// The levels that are wanted: before a warning, and before a pause.
+    pub(super) fn levels(&self) -> (Confidence, Confidence) {
+        (self.options.warning, self.options.pause)
     }
 
     pub(super) fn age(&self, clock: &dyn Clock) -> Duration {
@@ -204,9 +216,15 @@ impl State {
         }
     }
 
-    /// A new context took this one's place.
-    pub(super) fn renewed(&mut self, print: Print, clock: &dyn Clock) {
+    /// A new context, made with these levels, took this one's place.
+    pub(super) fn renewed(
+        &mut self,
+        print: Print,
+        levels: (Confidence, Confidence),
+        clock: &dyn Clock,
+    ) {
         self.print = print;
+        self.made_with = levels;
         self.created_at = CreatedAt::with_age(Duration::ZERO, clock);
         self.failover = FailoverState {
             rejected: self.failover.rejected,
