@@ -360,8 +360,8 @@ OE_API oe_options *oe_options_new(void);
  * Owns: takes options. */
 OE_API void oe_options_free(oe_options *options);
 
-/** Sets the API key: visible ASCII, at most 512 bytes; white space around it is cut. Default: none;
- * oe_client_new() then refuses the hosted service.
+/** Sets the API key: visible ASCII, at most 512 bytes; white space around it is cut. Default: none:
+ * oe_client_new() then refuses the hosted service, and one of your own is sent none.
  * Owns: copies key; the copy is overwritten when it is no longer needed. */
 OE_API oe_status oe_options_set_api_key(oe_options *options, const char *key);
 
@@ -469,8 +469,8 @@ typedef struct oe_usage {
  * tells. A setting that was refused and not set since is refused here too, and oe_last_error()
  * names its setter. On failure *out is NULL.
  * Owns: the caller owns *out and frees it with oe_client_free(); options stay the caller's.
- * Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key, http not allowed),
- *     OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES. */
+ * Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key for the hosted service,
+ *     http not allowed), OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES. */
 OE_API oe_status oe_client_new(const oe_options *options, oe_client **out);
 
 /** Frees a client, stops its monitors, and ends its creates, renewals, key checks and waits for
@@ -517,6 +517,34 @@ OE_API void oe_usage_init(oe_usage *out, size_t size);
  * service has lost it (OE_ERR_CONTEXT_LOST), oe_context_renew() continues on the same handle.
  * ============================================================================================== */
 
+/** Bits of oe_print_options.flags. */
+enum {
+    OE_PRINT_REPLAY = 1 /**< A recording is played, see oe_context_create_with(). Only the embedded
+                             engine can do that. */
+};
+
+/** A part of a picture, as it is shown (upright), in thousandths of its width and height. */
+typedef struct oe_region {
+    uint16_t x;      /**< From the left edge of the picture to that of the region. */
+    uint16_t y;      /**< From the top edge of the picture to that of the region. */
+    uint16_t width;  /**< At least 1; x + width is at most 1000. */
+    uint16_t height; /**< At least 1; y + height is at most 1000. */
+} oe_region;
+
+/** What is set for one print. All 0 is the default. */
+typedef struct oe_print_options {
+    uint32_t struct_size;       /**< Set by OE_PRINT_OPTIONS_INIT or oe_print_options_init(). */
+    int32_t warning_confidence; /**< As for oe_context_create(). */
+    int32_t pause_confidence;   /**< As for oe_context_create(). */
+    uint32_t interval_sec;      /**< As for oe_options_set_interval_sec(); 0: the client's. */
+    uint32_t ignore_count;      /**< How many of ignore count: 0 to 8. */
+    uint32_t flags;             /**< OE_PRINT_... bits. */
+    oe_region ignore[8];        /**< Parts of the picture that are never judged: a spool, a purge
+                                     bin, another printer. Together not all of it. Only the embedded
+                                     engine can do that. */
+} oe_print_options;
+#define OE_PRINT_OPTIONS_INIT { sizeof(oe_print_options), 0, 0, 0, 0, 0, { { 0, 0, 0, 0 } } }
+
 /** State of a context. */
 typedef struct oe_info {
     uint32_t struct_size;       /**< Set by OE_INFO_INIT or oe_info_init(). */
@@ -530,13 +558,19 @@ typedef struct oe_info {
 } oe_info;
 #define OE_INFO_INIT { sizeof(oe_info), 0, 0, 0, 0, 0, 0, 0 }
 
-/** A part of a picture, as it is shown (upright), in thousandths of its width and height. */
-typedef struct oe_region {
-    uint16_t x;      /**< From the left edge of the picture to that of the region. */
-    uint16_t y;      /**< From the top edge of the picture to that of the region. */
-    uint16_t width;  /**< At least 1; x + width is at most 1000. */
-    uint16_t height; /**< At least 1; y + height is at most 1000. */
-} oe_region;
+/** As oe_context_create(), with more that is set for this print; NULL options are the default. A
+ * struct_size that ends before the regions that ignore_count names, or behind what this release
+ * knows with something set there, is OE_ERR_ABI. With OE_PRINT_REPLAY capture times are the clock:
+ * due is the last capture plus the interval, oe_context_wait_due() returns at once, no frame is
+ * stale or late, and one that was captured before the last is OE_ERR_ARGUMENT.
+ * Blocks: as oe_context_create().
+ * Threads: any; not inside the log function.
+ * Owns: as oe_context_create(); copies options.
+ * Returns: as oe_context_create(); OE_ERR_ABI; OE_ERR_UNSUPPORTED: regions or replay, and the
+ * service backend.
+ * Since: 0.2.0. */
+OE_API oe_status oe_context_create_with(oe_client *client, const oe_print_options *options,
+    oe_context **out);
 
 /** Makes a context by one Create Context call. Each confidence is 1 (suggests soonest) to 5 (only
  * when most certain); 0 is the service's default. On failure *out is NULL.
@@ -582,6 +616,13 @@ OE_API oe_status oe_context_cancel(oe_context *context);
 /** As oe_options_set_interval_sec(), for this context from now on, the running wait included. */
 OE_API oe_status oe_context_set_interval_sec(oe_context *context, uint32_t sec);
 
+/** Sets how certain it must be before a warning and before a pause, as for oe_context_create(). The
+ * embedded engine goes by it from the next verdict on; the service hears of it with the next
+ * oe_context_renew(), which this does not cause.
+ * Since: 0.2.0. */
+OE_API oe_status oe_context_set_confidence(oe_context *context, int32_t warning_confidence,
+    int32_t pause_confidence);
+
 /** Writes a context as text, to continue after a restart of the host: at most 8 KiB with its NUL,
  * opaque, and a secret, but without the key. *needed (may be NULL when buf is not) gets its length
  * without the NUL. buf NULL with cap 0 asks for that only.
@@ -604,6 +645,10 @@ OE_API oe_status oe_context_info(oe_context *context, oe_info *out);
 /** The last call on this context, by any thread, that ended with a status below 0.
  * Returns: OE_OK, also when nothing has failed yet; OE_ERR_ARGUMENT, OE_ERR_ABI. */
 OE_API oe_status oe_context_last_error(oe_context *context, oe_error *out);
+
+/** Zeroes size bytes and sets struct_size. Pass sizeof(oe_print_options).
+ * Since: 0.2.0. */
+OE_API void oe_print_options_init(oe_print_options *out, size_t size);
 
 /** Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_info). */
 OE_API void oe_info_init(oe_info *out, size_t size);
@@ -702,7 +747,8 @@ enum {
     OE_EVENT_CAMERA_STALLED = 7,  /**< 60 s without a frame of use, or the same bytes three times;
                                        status says why. */
     OE_EVENT_CAMERA_BACK = 8,     /**< Frames come, change or are of use again. */
-    OE_EVENT_CONTEXT_RENEWED = 9, /**< A new context took the place of a lost one. */
+    OE_EVENT_CONTEXT_RENEWED = 9, /**< A new context took the place of a lost one, or of one with
+                                       other confidences. */
     OE_EVENT_LATCHED = 10,        /**< An account error stops the client, see section 4; with
                                        error. */
     OE_EVENT_STOPPED = 11         /**< The library gave up on this monitor; with error. Free it. */
@@ -763,6 +809,13 @@ OE_API oe_status oe_monitor_mute(oe_monitor *monitor, int32_t muted);
  * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_CLOSED. */
 OE_API oe_status oe_monitor_set_interval_sec(oe_monitor *monitor, uint32_t sec);
 
+/** As oe_context_set_confidence(). The service hears of it when the pace of renewals allows a new
+ * context, which the monitor makes for it.
+ * Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_CLOSED.
+ * Since: 0.2.0. */
+OE_API oe_status oe_monitor_set_confidence(oe_monitor *monitor, int32_t warning_confidence,
+    int32_t pause_confidence);
+
 /** Hands in a frame of len bytes, at most 6,291,456; the newest wins and is sent when due. The time
  * of capture is as for oe_process_jpeg_at(). Any time will do, best is after FRAME_WANTED. While
  * the print is paused a frame is dropped, which is OE_OK.
@@ -781,6 +834,15 @@ OE_API oe_status oe_monitor_info(oe_monitor *monitor, oe_info *out);
  * whose event is unread is saved as not raised; that the print is paused is not saved.
  * Returns: OE_OK; OE_ERR_BUFFER when cap <= *needed, OE_ERR_ARGUMENT, OE_ERR_CLOSED. */
 OE_API oe_status oe_monitor_save(oe_monitor *monitor, char *buf, size_t cap, size_t *needed);
+
+/** As oe_monitor_start(), with more that is set for this print, as for oe_context_create_with().
+ * Threads: any; not inside the log function.
+ * Owns: as oe_monitor_start(); copies options.
+ * Returns: as oe_monitor_start(); OE_ERR_ARGUMENT for OE_PRINT_REPLAY too, OE_ERR_ABI,
+ * OE_ERR_UNSUPPORTED: regions, and the service backend.
+ * Since: 0.2.0. */
+OE_API oe_status oe_monitor_start_with(oe_client *client, const oe_print_options *options,
+    uint64_t tag, oe_monitor **out);
 
 /** Goes on watching from the text of oe_monitor_save(), or of oe_context_save(), as
  * oe_context_restore() does.
@@ -830,9 +892,10 @@ enum {
  * it is slow, a call waits for its own lines only: those of other threads are queued, 1024 at
  * most, and a thread of the library goes on with them; freeing the last handle that logs waits
  * for that, 2 s at most, and lines that take longer are counted in a last one. Inside it
- * oe_process_jpeg(), oe_process_jpeg_at(), oe_context_create(), oe_context_renew(),
- * oe_context_restore(), oe_context_wait_due(), oe_client_check_key(), oe_client_next_event(),
- * oe_monitor_start(), oe_monitor_start_saved() and oe_monitor_stop() return OE_ERR_REENTRANT. */
+ * oe_process_jpeg(), oe_process_jpeg_at(), oe_context_create(), oe_context_create_with(),
+ * oe_context_renew(), oe_context_restore(), oe_context_wait_due(), oe_client_check_key(),
+ * oe_client_next_event(), oe_monitor_start(), oe_monitor_start_with(), oe_monitor_start_saved()
+ * and oe_monitor_stop() return OE_ERR_REENTRANT. */
 typedef void (OE_CALL *oe_log_fn)(void *user_data, int32_t level, const char *text);
 
 /** Sets the log function for lines up to max_level, OE_LOG_ERROR to OE_LOG_TRACE; 0 is silence.

@@ -95,6 +95,17 @@ struct info : oe_info {
     info() noexcept { oe_info_init(this, sizeof(oe_info)); }
 };
 
+/** oe_print_options, prepared for a call. */
+struct print_options : oe_print_options {
+    print_options() noexcept { oe_print_options_init(this, sizeof(oe_print_options)); }
+    /** A part of the picture, in thousandths, that is never judged. The ninth makes the call fail. */
+    void add_ignored(const oe_region &region) noexcept
+    {
+        if (ignore_count < sizeof ignore / sizeof *ignore) ignore[ignore_count] = region;
+        ignore_count++;
+    }
+};
+
 /** oe_event, prepared for a call, with the verdict and the error that some kinds come with. */
 struct event : oe_event {
     oe::result result; /**< Of RESULT, WARNING and PAUSE. */
@@ -383,6 +394,10 @@ public:
     {
         return fill([&](oe_context **out) { return oe_context_create(of.get(), warning_confidence, pause_confidence, out); });
     }
+    OE_HPP_NODISCARD status create(const client &of, const oe_print_options &with) noexcept
+    {
+        return fill([&](oe_context **out) { return oe_context_create_with(of.get(), &with, out); });
+    }
     OE_HPP_NODISCARD status restore(const client &of, const std::string &saved) noexcept
     {
         return fill([&](oe_context **out) { return oe_context_restore(of.get(), saved.c_str(), out); });
@@ -402,6 +417,10 @@ public:
     OE_HPP_NODISCARD status wait_due() noexcept { return oe_context_wait_due(get()); }
     OE_HPP_NODISCARD status cancel() noexcept { return oe_context_cancel(get()); }
     OE_HPP_NODISCARD status set_interval_sec(std::uint32_t sec) noexcept { return oe_context_set_interval_sec(get(), sec); }
+    OE_HPP_NODISCARD status set_confidence(std::int32_t warning_confidence, std::int32_t pause_confidence) noexcept
+    {
+        return oe_context_set_confidence(get(), warning_confidence, pause_confidence);
+    }
     /** To survive a restart; a secret. */
     OE_HPP_NODISCARD status save(std::string &out) const
     {
@@ -433,6 +452,10 @@ public:
             return oe_monitor_start(of.get(), warning_confidence, pause_confidence, tag, out);
         });
     }
+    OE_HPP_NODISCARD status start(const client &of, const oe_print_options &with, std::uint64_t tag) noexcept
+    {
+        return fill([&](oe_monitor **out) { return oe_monitor_start_with(of.get(), &with, tag, out); });
+    }
     OE_HPP_NODISCARD status start_saved(const client &of, const std::string &saved, std::uint64_t tag) noexcept
     {
         return fill([&](oe_monitor **out) { return oe_monitor_start_saved(of.get(), saved.c_str(), tag, out); });
@@ -442,6 +465,10 @@ public:
     OE_HPP_NODISCARD status resume() noexcept { return oe_monitor_resume(get()); }
     OE_HPP_NODISCARD status mute(bool muted = true) noexcept { return oe_monitor_mute(get(), muted ? 1 : 0); }
     OE_HPP_NODISCARD status set_interval_sec(std::uint32_t sec) noexcept { return oe_monitor_set_interval_sec(get(), sec); }
+    OE_HPP_NODISCARD status set_confidence(std::int32_t warning_confidence, std::int32_t pause_confidence) noexcept
+    {
+        return oe_monitor_set_confidence(get(), warning_confidence, pause_confidence);
+    }
     /** Copies the frame; captured_unix_ms 0: now. */
     OE_HPP_NODISCARD status submit(const std::uint8_t *jpeg, std::size_t len, std::int64_t captured_unix_ms = 0) noexcept
     {

@@ -121,6 +121,40 @@ impl<T: Versioned> Out<T> {
     }
 }
 
+/// A structure from the host, and its `struct_size`: what is beyond that is 0.
+///
+/// # Errors
+/// `Abi` for an impossible size, and for more than this release knows that is not 0: it would be
+/// passed over.
+pub(crate) fn read<T: Versioned>(from: *const T) -> Result<(T, usize), Error> {
+    if from.is_null() {
+        return Err(null("the structure to read"));
+    }
+    let from = from.cast::<u8>();
+    // SAFETY: the host's structure begins with a u32, whatever its release.
+    let size = unsafe { from.cast::<u32>().read_unaligned() };
+    if !SIZES.contains(&size) || size % 4 != 0 {
+        return Err(Error::local(Status::Abi));
+    }
+    let size = size as usize;
+    // SAFETY: the host says that `size` bytes are there, and that nobody changes them before the
+    // call returns.
+    let bytes = unsafe { std::slice::from_raw_parts(from, size) };
+    let (known, unknown) = bytes.split_at(size.min(size_of::<T>()));
+    if unknown.iter().any(|byte| *byte != 0) {
+        let text = "the structure is of a later release, and has something set that this one lacks";
+        return Err(Error::with_text(Status::Abi, text));
+    }
+    let mut value = std::mem::MaybeUninit::<T>::zeroed();
+    // SAFETY: `known` is no longer than a `T`, and ours does not overlap with it. Versioned types are
+    // made of integers: any bytes are a value of them.
+    let value = unsafe {
+        std::ptr::copy_nonoverlapping(known.as_ptr(), value.as_mut_ptr().cast(), known.len());
+        value.assume_init()
+    };
+    Ok((value, size))
+}
+
 /// The body of every `oe_x_init`: zeroes the host's `size` bytes and sets `struct_size`.
 pub(crate) fn init<T: Versioned>(to: *mut T, size: usize) {
     if to.is_null() {
@@ -207,7 +241,7 @@ fn null(what: &str) -> Error {
 mod tests {
     use super::*;
     use crate::client::oe_usage;
-    use crate::context::oe_info;
+    use crate::context::{oe_info, oe_print_options};
     use crate::monitor::oe_event;
     use crate::process::oe_result;
     use crate::status::oe_error;
@@ -249,6 +283,7 @@ mod tests {
         every_size::<oe_info>();
         every_size::<oe_event>();
         every_size::<oe_result>();
+        every_size::<oe_print_options>();
     }
 
     #[test]
@@ -289,6 +324,40 @@ mod tests {
             assert!(Out::new(buffer.as_mut_ptr().cast::<oe_result>()).is_err());
         }
         init::<oe_result>(std::ptr::null_mut(), 48);
+    }
+
+    /// Every `struct_size`, from memory of exactly that size.
+    #[test]
+    fn structures_come_in_at_every_size() {
+        let known = size_of::<oe_print_options>();
+        for size in 0..=4100_u32 {
+            let len = (size as usize).max(4);
+            let mut bytes = vec![0; len];
+            let end = len.min(known);
+            bytes[4..end].fill(PATTERN);
+            bytes[..4].copy_from_slice(&size.to_ne_bytes());
+            let read = read(bytes.as_ptr().cast::<oe_print_options>());
+            let possible = (8..=4096).contains(&size) && size % 4 == 0;
+            assert_eq!(read.is_ok(), possible, "{size}");
+            let Ok((value, told)) = read else {
+                continue;
+            };
+            assert_eq!(told, size as usize);
+            let set = |at: usize| if at < len { 0xA5A5_A5A5 } else { 0 };
+            assert_eq!(value.interval_sec, set(12));
+            assert_eq!(value.flags, set(20));
+            let last = value.ignore[7];
+            assert_eq!(u32::from(last.height), set(84) & 0xFFFF);
+            // What is not known must not be set.
+            for at in known..len {
+                bytes[at] = 1;
+                let from = bytes.as_ptr().cast::<oe_print_options>();
+                assert!(super::read(from).is_err(), "{size} {at}");
+                bytes[at] = 0;
+            }
+        }
+        let none = std::ptr::null::<oe_print_options>();
+        assert!(read(none).is_err_and(|error| error.status == Status::Argument));
     }
 
     #[test]

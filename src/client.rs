@@ -87,8 +87,9 @@ impl From<Usage> for oe_usage {
 /// names its setter. On failure *out is NULL.
 ///
 /// Owns: the caller owns *out and frees it with oe_client_free(); options stay the caller's.
-/// Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key, http not allowed),
-///     OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES, OE_ERR_MODEL (missing, damaged or not a model).
+/// Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key for the hosted service,
+///     http not allowed), OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES, OE_ERR_MODEL (missing, damaged or not
+///     a model).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_client_new(
     options: *const oe_options,

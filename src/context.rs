@@ -10,9 +10,10 @@ use std::sync::Arc;
 use oe_core::client::Client;
 use oe_core::error::{Error, Status, refuse};
 use oe_core::rules::confidence::Confidence;
-use oe_core::rules::region::Region;
+use oe_core::rules::region::{MAX_REGIONS, Region};
 use oe_core::session::Session;
 use oe_core::session::outcome::Info;
+use oe_core::session::print_options::PrintOptions;
 
 use crate::abi::{self, Out, Place, Plain, versioned};
 use crate::handle::{self, Close, Handle, oe_client, oe_context};
@@ -127,6 +128,104 @@ impl From<Option<Region>> for oe_region {
     }
 }
 
+/// A recording is played, see oe_context_create_with(). Only the embedded engine can do that.
+pub const OE_PRINT_REPLAY: u32 = 1;
+
+/// What is set for one print. All 0 is the default.
+#[allow(non_camel_case_types, reason = "the name in C")]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct oe_print_options {
+    /// Set by OE_PRINT_OPTIONS_INIT or oe_print_options_init().
+    pub struct_size: u32,
+    /// As for oe_context_create().
+    pub warning_confidence: i32,
+    /// As for oe_context_create().
+    pub pause_confidence: i32,
+    /// As for oe_options_set_interval_sec(); 0: the client's.
+    pub interval_sec: u32,
+    /// How many of ignore count: 0 to 8.
+    pub ignore_count: u32,
+    /// OE_PRINT_... bits.
+    pub flags: u32,
+    /// Parts of the picture that are never judged: a spool, a purge bin, another printer. Together not
+    /// all of it. Only the embedded engine can do that.
+    pub ignore: [oe_region; 8],
+}
+
+versioned!(oe_print_options {
+    struct_size: u32,
+    warning_confidence: i32,
+    pause_confidence: i32,
+    interval_sec: u32,
+    ignore_count: u32,
+    flags: u32,
+    ignore: [oe_region; 8],
+});
+
+const _: () = assert!(MAX_REGIONS == 8);
+
+/// The options of a print from the host; NULL is the default.
+///
+/// # Errors
+/// `Abi` for an impossible size, one that cuts through the regions that count, and for what this
+/// release does not know; `Argument` for a number that is none.
+pub(crate) fn print_options(from: *const oe_print_options) -> Result<PrintOptions, Error> {
+    if from.is_null() {
+        return Ok(PrintOptions::default());
+    }
+    let (given, size) = abi::read(from)?;
+    let count = given.ignore_count as usize;
+    let Some(named) = given.ignore.get(..count) else {
+        return Err(refuse("ignore_count is above 8"));
+    };
+    let end = std::mem::offset_of!(oe_print_options, ignore) + size_of_val(named);
+    if count > 0 && end > size {
+        let text = "struct_size ends before the regions that ignore_count names";
+        return Err(Error::with_text(Status::Abi, text));
+    }
+    if given.flags & !OE_PRINT_REPLAY != 0 {
+        return Err(refuse("a flag of the print options is not known"));
+    }
+    let region = |one: &oe_region| Region::new(one.x, one.y, one.width, one.height);
+    let options = PrintOptions {
+        warning: Confidence::new(given.warning_confidence)?,
+        pause: Confidence::new(given.pause_confidence)?,
+        interval_sec: given.interval_sec,
+        ignore: named.iter().map(region).collect::<Result<_, _>>()?,
+        replay: given.flags & OE_PRINT_REPLAY != 0,
+    };
+    options.check()?;
+    Ok(options)
+}
+
+/// As oe_context_create(), with more that is set for this print; NULL options are the default. A
+/// struct_size that ends before the regions that ignore_count names, or behind what this release
+/// knows with something set there, is OE_ERR_ABI. With OE_PRINT_REPLAY capture times are the clock:
+/// due is the last capture plus the interval, oe_context_wait_due() returns at once, no frame is
+/// stale or late, and one that was captured before the last is OE_ERR_ARGUMENT.
+///
+/// Blocks: as oe_context_create().
+/// Threads: any; not inside the log function.
+/// Owns: as oe_context_create(); copies options.
+/// Returns: as oe_context_create(); OE_ERR_ABI; OE_ERR_UNSUPPORTED: regions or replay, and the
+/// service backend.
+/// Since: 0.2.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_context_create_with(
+    client: *mut oe_client,
+    options: *const oe_print_options,
+    out: *mut *mut oe_context,
+) -> oe_status {
+    guard::status(|| {
+        abi::clear(out);
+        let (client, place) = (handle::get(client)?, Place::new(out)?);
+        let options = print_options(options)?;
+        guard::refuse_while_logging()?;
+        place.put_handle(client.create_context_with(options)?)
+    })
+}
+
 /// Makes a context by one Create Context call. Each confidence is 1 (suggests soonest) to 5 (only
 /// when most certain); 0 is the service's default. On failure *out is NULL.
 ///
@@ -227,6 +326,25 @@ pub extern "C" fn oe_context_set_interval_sec(context: *mut oe_context, sec: u32
     on(context, |session| session.set_interval_sec(sec))
 }
 
+/// Sets how certain it must be before a warning and before a pause, as for oe_context_create(). The
+/// embedded engine goes by it from the next verdict on; the service hears of it with the next
+/// oe_context_renew(), which this does not cause.
+///
+/// Since: 0.2.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_context_set_confidence(
+    context: *mut oe_context,
+    warning_confidence: i32,
+    pause_confidence: i32,
+) -> oe_status {
+    on(context, |session| {
+        let warning = Confidence::new(warning_confidence)?;
+        let pause = Confidence::new(pause_confidence)?;
+        session.set_confidence(warning, pause);
+        Ok(())
+    })
+}
+
 /// Writes a context as text, to continue after a restart of the host: at most 8 KiB with its NUL,
 /// opaque, and a secret, but without the key. *needed (may be NULL when buf is not) gets its length
 /// without the NUL. buf NULL with cap 0 asks for that only.
@@ -316,6 +434,17 @@ pub unsafe extern "C" fn oe_context_last_error(
         Out::new(out)?.write(&last.into());
         Ok(())
     })
+}
+
+/// Zeroes size bytes and sets struct_size. Pass sizeof(oe_print_options).
+///
+/// Since: 0.2.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_print_options_init(out: *mut oe_print_options, size: usize) {
+    guard::value((), || {
+        abi::init(out, size);
+        Ok(())
+    });
 }
 
 /// Prepares *out for a call: zeroes size bytes and sets struct_size. Pass sizeof(oe_info).

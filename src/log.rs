@@ -29,9 +29,10 @@ pub const OE_LOG_TRACE: i32 = 5;
 /// it is slow, a call waits for its own lines only: those of other threads are queued, 1024 at
 /// most, and a thread of the library goes on with them; freeing the last handle that logs waits
 /// for that, 2 s at most, and lines that take longer are counted in a last one. Inside it
-/// oe_process_jpeg(), oe_process_jpeg_at(), oe_context_create(), oe_context_renew(),
-/// oe_context_restore(), oe_context_wait_due(), oe_client_check_key(), oe_client_next_event(),
-/// oe_monitor_start(), oe_monitor_start_saved() and oe_monitor_stop() return OE_ERR_REENTRANT.
+/// oe_process_jpeg(), oe_process_jpeg_at(), oe_context_create(), oe_context_create_with(),
+/// oe_context_renew(), oe_context_restore(), oe_context_wait_due(), oe_client_check_key(),
+/// oe_client_next_event(), oe_monitor_start(), oe_monitor_start_with(), oe_monitor_start_saved()
+/// and oe_monitor_stop() return OE_ERR_REENTRANT.
 #[allow(non_camel_case_types, reason = "the name in C")]
 pub type oe_log_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, text: *const c_char)>;

@@ -14,7 +14,7 @@ use oe_core::monitor::{Event, Kind, Monitor};
 use oe_core::rules::confidence::Confidence;
 
 use crate::abi::{self, Out, Place, versioned};
-use crate::context::{oe_info, put_saved};
+use crate::context::{oe_info, oe_print_options, print_options, put_saved};
 use crate::handle::{self, Close, Handle, oe_client, oe_monitor};
 use crate::last_error::LastError;
 use crate::process::{captured, oe_result};
@@ -48,7 +48,7 @@ pub const OE_EVENT_RECOVERED: i32 = 6;
 pub const OE_EVENT_CAMERA_STALLED: i32 = 7;
 /// Frames come, change or are of use again.
 pub const OE_EVENT_CAMERA_BACK: i32 = 8;
-/// A new context took the place of a lost one.
+/// A new context took the place of a lost one, or of one with other confidences.
 pub const OE_EVENT_CONTEXT_RENEWED: i32 = 9;
 /// An account error stops the client, see section 4; with error.
 pub const OE_EVENT_LATCHED: i32 = 10;
@@ -205,6 +205,24 @@ pub extern "C" fn oe_monitor_set_interval_sec(monitor: *mut oe_monitor, sec: u32
     on(monitor, |monitor| monitor.set_interval_sec(sec))
 }
 
+/// As oe_context_set_confidence(). The service hears of it when the pace of renewals allows a new
+/// context, which the monitor makes for it.
+///
+/// Returns: OE_OK; OE_ERR_ARGUMENT, OE_ERR_CLOSED.
+/// Since: 0.2.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_monitor_set_confidence(
+    monitor: *mut oe_monitor,
+    warning_confidence: i32,
+    pause_confidence: i32,
+) -> oe_status {
+    on(monitor, |monitor| {
+        let warning = Confidence::new(warning_confidence)?;
+        let pause = Confidence::new(pause_confidence)?;
+        monitor.set_confidence(warning, pause)
+    })
+}
+
 /// Hands in a frame of len bytes, at most 6,291,456; the newest wins and is sent when due. The time
 /// of capture is as for oe_process_jpeg_at(). Any time will do, best is after FRAME_WANTED. While
 /// the print is paused a frame is dropped, which is OE_OK.
@@ -255,6 +273,29 @@ pub unsafe extern "C" fn oe_monitor_save(
 ) -> oe_status {
     on(monitor, |monitor| {
         put_saved(&monitor.save()?, buf, cap, needed)
+    })
+}
+
+/// As oe_monitor_start(), with more that is set for this print, as for oe_context_create_with().
+///
+/// Threads: any; not inside the log function.
+/// Owns: as oe_monitor_start(); copies options.
+/// Returns: as oe_monitor_start(); OE_ERR_ARGUMENT for OE_PRINT_REPLAY too, OE_ERR_ABI,
+/// OE_ERR_UNSUPPORTED: regions, and the service backend.
+/// Since: 0.2.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oe_monitor_start_with(
+    client: *mut oe_client,
+    options: *const oe_print_options,
+    tag: u64,
+    out: *mut *mut oe_monitor,
+) -> oe_status {
+    guard::status(|| {
+        abi::clear(out);
+        let (client, place) = (handle::get(client)?, Place::new(out)?);
+        let options = print_options(options)?;
+        guard::refuse_while_logging()?;
+        place.put_handle(client.start_monitor_with(options, tag)?)
     })
 }
 

@@ -118,8 +118,8 @@ pub extern "C" fn oe_options_free(options: *mut oe_options) {
     });
 }
 
-/// Sets the API key: visible ASCII, at most 512 bytes; white space around it is cut. Default: none;
-/// oe_client_new() then refuses the hosted service.
+/// Sets the API key: visible ASCII, at most 512 bytes; white space around it is cut. Default: none:
+/// oe_client_new() then refuses the hosted service, and one of your own is sent none.
 ///
 /// Owns: copies key; the copy is overwritten when it is no longer needed.
 #[unsafe(no_mangle)]

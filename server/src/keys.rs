@@ -26,7 +26,7 @@ struct Entry {
 /// The keys of a service. `Debug` shows how many there are.
 #[derive(Default)]
 pub struct Keys {
-    /// `None` takes any key.
+    /// `None` takes any key, and none.
     entries: Option<HashMap<String, Entry>>,
 }
 
@@ -75,7 +75,7 @@ impl Keys {
         })
     }
 
-    /// Whether any key is taken.
+    /// Whether any key is taken, and none.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.entries.is_none()
@@ -83,13 +83,13 @@ impl Keys {
 
     /// Whether a key may call; a process call counts against its limit.
     pub(crate) fn check(&self, key: Option<&str>, process: bool) -> Result<(), Problem> {
+        let Some(entries) = &self.entries else {
+            return Ok(());
+        };
         let key = key
             .map(str::trim)
             .filter(|key| !key.is_empty())
             .ok_or(Problem::INVALID_KEY)?;
-        let Some(entries) = &self.entries else {
-            return Ok(());
-        };
         let entry = entries.get(key).ok_or(Problem::INVALID_KEY)?;
         match entry.state {
             State::Active => {}

@@ -40,7 +40,7 @@ struct Args {
     #[arg(long, default_value_t = 20)]
     recommended: u32,
     /// API keys, one a line: KEY [active|disabled|payment-failed|ip-restricted|free-limit] [limit=N].
-    /// Without it any key is accepted.
+    /// Without it any key is accepted, and none.
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// Verdicts as JSON lines; the n-th process call of a context gets the n-th, the last repeats.

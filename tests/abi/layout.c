@@ -22,6 +22,10 @@ AT(oe_info, last_quality, 12, 4); AT(oe_info, age_sec, 16, 8); AT(oe_info, calls
 AT(oe_info, due_in_ms, 36, 4);
 SIZE(oe_region, 8);
 AT(oe_region, x, 0, 2); AT(oe_region, y, 2, 2); AT(oe_region, width, 4, 2); AT(oe_region, height, 6, 2);
+SIZE(oe_print_options, 88);
+AT(oe_print_options, struct_size, 0, 4); AT(oe_print_options, warning_confidence, 4, 4);
+AT(oe_print_options, pause_confidence, 8, 4); AT(oe_print_options, interval_sec, 12, 4);
+AT(oe_print_options, ignore_count, 16, 4); AT(oe_print_options, flags, 20, 4); AT(oe_print_options, ignore, 24, 64);
 SIZE(oe_result, 56);
 AT(oe_result, struct_size, 0, 4); AT(oe_result, print_quality, 4, 4); AT(oe_result, score, 8, 4);
 AT(oe_result, warning_suggested, 12, 4); AT(oe_result, pause_suggested, 16, 4);
@@ -53,6 +57,7 @@ IS(OE_EVENT_ERROR, 5); IS(OE_EVENT_RECOVERED, 6); IS(OE_EVENT_CAMERA_STALLED, 7)
 IS(OE_EVENT_CONTEXT_RENEWED, 9); IS(OE_EVENT_LATCHED, 10); IS(OE_EVENT_STOPPED, 11);
 IS(OE_LOG_ERROR, 1); IS(OE_LOG_WARN, 2); IS(OE_LOG_INFO, 3); IS(OE_LOG_DEBUG, 4); IS(OE_LOG_TRACE, 5);
 IS(OE_NEVER, 4294967295u);
+IS(OE_PRINT_REPLAY, 1);
 IS(OE_LEVEL_UNKNOWN, 0); IS(OE_LEVEL_GOOD, 1); IS(OE_LEVEL_WATCH, 2); IS(OE_LEVEL_BAD, 3);
 IS(OE_FEATURE_EMBEDDED, 1); IS(OE_FEATURE_TLS, 2); IS(OE_FEATURE_EVENT_FD, 3); IS(OE_FEATURE_MONITOR, 4);
 

@@ -101,6 +101,151 @@ static void resolve(const char *url)
     oe_options_free(o);
 }
 
+static void without_a_key(const char *url)
+{
+    oe_client *client = NULL;
+    oe_context *context = NULL;
+    oe_result result = OE_RESULT_INIT;
+    oe_options *o = oe_options_new();
+    IS(oe_client_new(o, &client), OE_ERR_ARGUMENT); /* the hosted service needs one */
+    IS(oe_options_set_endpoint(o, url), OE_OK);
+    IS(oe_client_new(o, &client), OE_ERR_ARGUMENT); /* plain http, even so */
+    IS(oe_options_set_allow_http(o, 1), OE_OK);
+    IS(oe_options_set_api_key(o, ""), OE_ERR_ARGUMENT);
+    IS(oe_client_new(o, &client), OE_ERR_ARGUMENT); /* a key was meant */
+    IS(oe_options_set_api_key(o, NULL), OE_OK);
+    IS(oe_client_new(o, &client), OE_OK);
+    IS(oe_client_check_key(client), OE_OK);
+    IS(oe_context_create(client, 0, 0, &context), OE_OK);
+    IS(oe_process_jpeg(context, jpeg, jpeg_len, &result), OE_OK);
+    oe_context_free(context);
+    oe_client_free(client);
+    oe_options_free(o);
+}
+
+static oe_client *own(const char *url)
+{
+    oe_client *client = NULL;
+    oe_options *o = oe_options_new();
+    IS(oe_options_set_endpoint(o, url), OE_OK);
+    IS(oe_options_set_allow_http(o, 1), OE_OK);
+    IS(oe_client_new(o, &client), OE_OK);
+    oe_options_free(o);
+    return client;
+}
+
+/* Both ways in take the same, but for a recording, which a monitor does not play. */
+static void both(oe_client *client, const oe_print_options *options, oe_status context_is, oe_status monitor_is)
+{
+    oe_context *context = (oe_context *)client;
+    oe_monitor *monitor = (oe_monitor *)client;
+    IS(oe_context_create_with(client, options, &context), context_is);
+    IS(oe_monitor_start_with(client, options, 1, &monitor), monitor_is);
+    CHECK((context == NULL) == (context_is != OE_OK) && (monitor == NULL) == (monitor_is != OE_OK));
+    oe_context_free(context);
+    oe_monitor_free(monitor);
+}
+
+/* A structure of a later release: as ours, and something behind it. */
+typedef struct later { oe_print_options now; uint32_t more[2]; } later;
+
+static void print_sizes(oe_client *client)
+{
+    later given;
+    memset(&given, 0, sizeof given);
+    given.now.struct_size = sizeof given;
+    both(client, &given.now, OE_OK, OE_OK);
+    given.more[1] = 1; /* which would be passed over */
+    both(client, &given.now, OE_ERR_ABI, OE_ERR_ABI);
+    static const uint32_t bad[] = { 0, 4, 7, 10, 26, 4100, 0xFFFFFFFF };
+    for (size_t n = 0; n < sizeof bad / sizeof *bad; n++) {
+        given.now.struct_size = bad[n];
+        both(client, &given.now, OE_ERR_ABI, OE_ERR_ABI);
+    }
+    oe_print_options cut = OE_PRINT_OPTIONS_INIT;
+    for (uint32_t size = 8; size <= sizeof cut; size += 4) { /* an older, smaller one */
+        cut.struct_size = size;
+        both(client, &cut, OE_OK, OE_OK);
+    }
+    /* One region, which the service backend does not take: ABI where the size cuts through it, else UNSUPPORTED. */
+    cut.ignore_count = 1;
+    cut.ignore[0].width = cut.ignore[0].height = 100;
+    for (uint32_t size = 20; size <= sizeof cut; size += 4) {
+        cut.struct_size = size;
+        oe_status is = size < 32 ? OE_ERR_ABI : OE_ERR_UNSUPPORTED;
+        both(client, &cut, is, is);
+    }
+    cut.struct_size = 16; /* which does not know of regions */
+    both(client, &cut, OE_OK, OE_OK);
+}
+
+static void print_members(oe_client *client)
+{
+    static const oe_region bad[] = {
+        { 0, 0, 0, 5 }, { 0, 0, 5, 0 }, { 999, 0, 2, 5 }, { 0, 996, 5, 5 }, { 65535, 0, 2, 5 }, { 0, 0, 1000, 1000 } };
+    oe_print_options print;
+    oe_print_options_init(&print, sizeof print);
+    CHECK(print.struct_size == sizeof print && print.flags == 0 && print.ignore[7].height == 0);
+    both(client, &print, OE_OK, OE_OK);
+    both(client, NULL, OE_OK, OE_OK);
+    print.flags = OE_PRINT_REPLAY;
+    both(client, &print, OE_ERR_UNSUPPORTED, OE_ERR_ARGUMENT);
+    print.flags = 2;
+    both(client, &print, OE_ERR_ARGUMENT, OE_ERR_ARGUMENT);
+    print.flags = 0;
+    print.warning_confidence = 6;
+    both(client, &print, OE_ERR_ARGUMENT, OE_ERR_ARGUMENT);
+    print.warning_confidence = 0;
+    print.pause_confidence = -1;
+    both(client, &print, OE_ERR_ARGUMENT, OE_ERR_ARGUMENT);
+    print.pause_confidence = 5;
+    print.interval_sec = 1209601;
+    both(client, &print, OE_ERR_ARGUMENT, OE_ERR_ARGUMENT);
+    print.interval_sec = 30;
+    print.ignore_count = 9;
+    both(client, &print, OE_ERR_ARGUMENT, OE_ERR_ARGUMENT);
+    print.ignore_count = 1;
+    for (size_t n = 0; n < sizeof bad / sizeof *bad; n++) {
+        print.ignore[0] = bad[n];
+        both(client, &print, OE_ERR_ARGUMENT, OE_ERR_ARGUMENT);
+    }
+    print.ignore_count = 0; /* then they do not count */
+    both(client, &print, OE_OK, OE_OK);
+    IS(oe_context_create_with(client, &print, NULL), OE_ERR_ARGUMENT);
+    IS(oe_monitor_start_with(client, &print, 1, NULL), OE_ERR_ARGUMENT);
+    both(NULL, &print, OE_ERR_HANDLE, OE_ERR_HANDLE);
+}
+
+static void confidence(oe_client *client)
+{
+    oe_print_options print = OE_PRINT_OPTIONS_INIT;
+    oe_context *context = NULL;
+    oe_monitor *monitor = NULL;
+    oe_result result = OE_RESULT_INIT;
+    oe_usage before = OE_USAGE_INIT, after = OE_USAGE_INIT;
+    print.interval_sec = 33;
+    IS(oe_context_create_with(client, &print, &context), OE_OK);
+    IS(oe_process_jpeg(context, jpeg, jpeg_len, &result), OE_OK);
+    CHECK(result.next_due_ms > 32000 && result.next_due_ms <= 33000);
+    IS(oe_client_usage(client, &before), OE_OK);
+    IS(oe_context_set_confidence(context, 2, 5), OE_OK);
+    IS(oe_context_set_confidence(context, 6, 0), OE_ERR_ARGUMENT);
+    IS(oe_context_set_confidence(context, 0, -1), OE_ERR_ARGUMENT);
+    IS(oe_context_set_confidence(NULL, 0, 0), OE_ERR_HANDLE);
+    IS(oe_client_usage(client, &after), OE_OK);
+    CHECK(after.creates == before.creates); /* it causes none */
+    IS(oe_context_renew(context), OE_OK);
+    IS(oe_monitor_start_with(client, &print, 7, &monitor), OE_OK);
+    IS(oe_monitor_set_confidence(monitor, 1, 1), OE_OK);
+    IS(oe_monitor_set_confidence(monitor, 0, 6), OE_ERR_ARGUMENT);
+    IS(oe_monitor_set_confidence(NULL, 0, 0), OE_ERR_HANDLE);
+    IS(oe_monitor_stop(monitor), OE_OK);
+    IS(oe_monitor_set_confidence(monitor, 1, 1), OE_ERR_CLOSED);
+    oe_monitor_free(monitor);
+    oe_context_free(context);
+    IS(oe_context_set_confidence(context, 1, 1), OE_ERR_HANDLE);
+}
+
 int main(int argc, char **argv)
 {
     FILE *file = argc > 2 ? fopen(argv[2], "rb") : NULL;
@@ -113,6 +258,12 @@ int main(int argc, char **argv)
     levels();
     no_place(argv[1]);
     resolve(argv[1]);
+    without_a_key(argv[1]);
+    oe_client *client = own(argv[1]);
+    print_sizes(client);
+    print_members(client);
+    confidence(client);
+    oe_client_free(client);
     printf("%d failed\n", failures);
     return failures != 0;
 }

@@ -86,15 +86,25 @@ static void one_context(oe::client &client)
     CHECK(context.process_at(jpeg.data(), jpeg.size(), 1, result) == OE_ERR_STALE_FRAME);
     CHECK(context.last_error(error) == OE_OK && error.status == OE_ERR_STALE_FRAME);
     CHECK(context.due_in_ms(due) == OE_OK && due > 0 && context.set_interval_sec(6) == OE_OK);
+    CHECK(context.set_confidence(1, 5) == OE_OK && context.set_confidence(0, 6) == OE_ERR_ARGUMENT);
+    CHECK(result.place.width == 0 && oe::result().quality_level() == OE_LEVEL_UNKNOWN);
     CHECK(context.save(saved) == OE_OK && saved.size() > 50 && saved.find('\0') == std::string::npos);
     CHECK(context.restore(client, saved) == OE_OK && context.cancel() == OE_OK);
     CHECK(context.restore(client, "x") == OE_ERR_ARGUMENT && !context);
+    oe::print_options with;
+    with.warning_confidence = 2;
+    CHECK(context.create(client, with) == OE_OK && context.cancel() == OE_OK);
+    with.add_ignored(oe_region{0, 0, 100, 100});
+    CHECK(context.create(client, with) == OE_ERR_UNSUPPORTED && !context);
+    for (int n = 0; n < 8; n++) with.add_ignored(oe_region{0, 0, 100, 100});
+    CHECK(context.create(client, with) == OE_ERR_ARGUMENT);
     CHECK(context.wait_due() == OE_ERR_HANDLE && context.renew() == OE_ERR_HANDLE);
 }
 
 static void one_monitor(oe::client &client)
 {
     oe::monitor print;
+    CHECK(print.start(client, oe::print_options(), 5) == OE_OK && print.set_confidence(1, 2) == OE_OK);
     oe::event event;
     oe::info info;
     oe::usage usage;
@@ -161,6 +171,13 @@ static void throwing(oe::client &client)
 
 int main(int argc, char **argv)
 {
+    CHECK(std::strcmp(oe::version_string(), OE_VERSION_STRING) == 0 && oe::has(OE_FEATURE_MONITOR) && !oe::has(0));
+    {
+        oe::options pinned;
+        CHECK(pinned.set_resolve(std::string("a.invalid"), std::string("::1")) == OE_OK);
+        CHECK(pinned.set_resolve("a.invalid", nullptr) == OE_OK);
+        CHECK(pinned.set_resolve("a.invalid", "x") == OE_ERR_ARGUMENT);
+    }
     std::FILE *file = argc > 2 ? std::fopen(argv[2], "rb") : nullptr;
     if (!file) return 2;
     jpeg.resize(1 << 20);

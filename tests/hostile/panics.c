@@ -23,6 +23,7 @@ static void pure(void)
     oe_usage usage = OE_USAGE_INIT;
     oe_info info = OE_INFO_INIT;
     oe_event event = OE_EVENT_INIT;
+    oe_print_options print = OE_PRINT_OPTIONS_INIT;
     CHECK(oe_version() == OE_VERSION); /* a number: there is nothing in it that could fail */
     CHECK(strcmp(oe_version_string(), OE_VERSION_STRING) == 0); /* so is this text */
     GIVES(oe_build_info(text, sizeof text), 0);
@@ -41,6 +42,7 @@ static void pure(void)
     CALL(oe_usage_init(&usage, sizeof usage));
     CALL(oe_info_init(&info, sizeof info));
     CALL(oe_event_init(&event, sizeof event));
+    CALL(oe_print_options_init(&print, sizeof print));
     GIVES(oe_options_new(), NULL);
 }
 
@@ -110,6 +112,7 @@ int main(int argc, char **argv)
     STATUS(oe_client_next_event(client, 0, &event, &result, &error));
     GIVES(oe_client_event_fd(client), -1);
     STATUS(oe_context_create(client, 0, 0, &context));
+    STATUS(oe_context_create_with(client, NULL, &context));
     STATUS(oe_context_restore(client, "x", &context));
     IS(oe_context_create(client, 0, 0, &context), OE_OK);
     STATUS(oe_context_renew(context));
@@ -119,17 +122,20 @@ int main(int argc, char **argv)
     STATUS(oe_context_wait_due(context));
     STATUS(oe_context_cancel(context));
     STATUS(oe_context_set_interval_sec(context, 5));
+    STATUS(oe_context_set_confidence(context, 1, 1));
     STATUS(oe_context_save(context, text, sizeof text, &len));
     STATUS(oe_context_info(context, &info));
     STATUS(oe_context_last_error(context, &error));
     IS(oe_process_jpeg(context, jpeg, 1000, &result), OE_OK); /* the first: nothing was sent before */
     STATUS(oe_monitor_start(client, 0, 0, 1, &monitor));
+    STATUS(oe_monitor_start_with(client, NULL, 1, &monitor));
     STATUS(oe_monitor_start_saved(client, "x", 1, &monitor));
     IS(oe_monitor_start(client, 0, 0, 1, &monitor), OE_OK);
     STATUS(oe_monitor_pause(monitor));
     STATUS(oe_monitor_resume(monitor));
     STATUS(oe_monitor_mute(monitor, 1));
     STATUS(oe_monitor_set_interval_sec(monitor, 5));
+    STATUS(oe_monitor_set_confidence(monitor, 1, 1));
     STATUS(oe_monitor_submit(monitor, jpeg, 1000, 0));
     STATUS(oe_monitor_info(monitor, &info));
     STATUS(oe_monitor_save(monitor, text, sizeof text, &len));

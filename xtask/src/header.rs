@@ -38,6 +38,7 @@ const ENUMS: &[Group] = &[
         "OE_LEVEL_",
         "How good a print looks, by oe_quality_level().",
     ),
+    ("OE_PRINT_", "Bits of oe_print_options.flags."),
     ("OE_RESULT_", "Bits of oe_result.flags."),
     ("OE_EVENT_", "Kinds of oe_event."),
     ("OE_LOG_", "Levels of log lines."),
@@ -142,13 +143,7 @@ fn section(number: usize, name: &str) -> Result<String, String> {
     if name == "status" {
         text += &statuses()?;
     }
-    // No function takes one by itself, so that nothing else would bring it here.
-    let parts: &[&str] = if name == "context" {
-        &["oe_region"]
-    } else {
-        &[]
-    };
-    Ok(text + &declarations(name, parts)? + "\n")
+    Ok(text + &declarations(name, &[])? + "\n")
 }
 
 /// The status table, group by group.

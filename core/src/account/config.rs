@@ -354,9 +354,9 @@ impl Options {
                 "the endpoint is plain http: the key would travel readable; use https, or set allow_http",
             ));
         }
-        if self.key.is_none() {
+        if self.key.is_none() && self.endpoint.is_none() {
             return Err(refuse(
-                "the service needs an API key: set one with oe_options_set_api_key",
+                "the hosted service needs an API key: set one with oe_options_set_api_key",
             ));
         }
         Ok(trust)
@@ -445,6 +445,19 @@ mod tests {
         assert_eq!(error.status, Status::Resources, "not made good by ca_pem");
         options.note(Setting::CaFile, &Ok(()));
         assert!(options.check_refused().is_ok());
+    }
+
+    #[test]
+    fn only_a_service_of_ones_own_goes_without_a_key() {
+        let mut options = Options::default();
+        assert_eq!(
+            options.checked_trust().unwrap_err().status,
+            Status::Argument
+        );
+        options.set_endpoint(Some("https://printer.test")).unwrap();
+        assert!(options.checked_trust().is_ok());
+        options.set_endpoint(None).unwrap();
+        assert!(options.checked_trust().is_err());
     }
 
     #[test]

@@ -10,15 +10,13 @@ use crate::backend::Backend;
 use crate::backend::embedded::{Embedded, Turns};
 use crate::backend::service::Service;
 use crate::engine::Engine;
-use crate::error::{Due, Error, Status};
+use crate::error::{Due, Error, Status, refuse};
 use crate::http::{HttpConfig, HttpTransport};
 use crate::monitor::{Event, Monitor, Monitors};
 use crate::platform::cancel::CancelToken;
 use crate::platform::clock::World;
 use crate::platform::log::Log;
 use crate::rules::confidence::Confidence;
-use crate::rules::pacing::check_interval;
-use crate::rules::region::check_ignored;
 use crate::rules::trust::Trust;
 use crate::session::Session;
 use crate::session::print_options::PrintOptions;
@@ -172,19 +170,23 @@ impl Client {
     ///
     /// # Errors
     /// As [`create_context`](Self::create_context); `Argument` for an interval above 14 days and for
-    /// regions that leave the picture or nothing of it; `Unsupported` for regions or a replay at the service.
+    /// regions that leave nothing of the picture; `Unsupported` for regions or a replay at the service.
     pub fn create_context_with(&self, options: PrintOptions) -> Result<Arc<Session>, Error> {
-        check_interval(options.interval_sec)?;
-        check_ignored(&options.ignore)?;
+        self.check_print(&options)?;
         let account = &self.account;
-        if account.backend.has_account() && (options.replay || !options.ignore.is_empty()) {
-            let text = "only the embedded engine ignores regions and plays recordings";
-            return Err(Error::with_text(Status::Unsupported, text));
-        }
         let token = CancelToken::new();
         let (warning, pause) = (options.warning, options.pause);
         let print = account.create(Purpose::Context, warning, pause, &token)?;
         Ok(Session::new(account, print, options))
+    }
+
+    fn check_print(&self, options: &PrintOptions) -> Result<(), Error> {
+        options.check()?;
+        if self.account.backend.has_account() && options.is_for_engine() {
+            let text = "only the embedded engine ignores regions and plays recordings";
+            return Err(Error::with_text(Status::Unsupported, text));
+        }
+        Ok(())
     }
 
     /// A context from its saved text. No network.
@@ -207,7 +209,32 @@ impl Client {
         pause: Confidence,
         tag: u64,
     ) -> Result<Arc<Monitor>, Error> {
-        Monitor::start(&self.monitors, warning, pause, tag)
+        self.start_monitor_with(
+            PrintOptions {
+                warning,
+                pause,
+                ..PrintOptions::default()
+            },
+            tag,
+        )
+    }
+
+    /// The same, with more that is set for this print.
+    ///
+    /// # Errors
+    /// As [`start_monitor`](Self::start_monitor) and, for the options, as
+    /// [`create_context_with`](Self::create_context_with); `Argument` for a replay, whose frames come
+    /// faster than a monitor asks for them.
+    pub fn start_monitor_with(
+        &self,
+        options: PrintOptions,
+        tag: u64,
+    ) -> Result<Arc<Monitor>, Error> {
+        if options.replay {
+            return Err(refuse("a monitor plays no recording; use a context"));
+        }
+        self.check_print(&options)?;
+        Monitor::start(&self.monitors, options, tag)
     }
 
     /// Goes on watching a print from its saved text. No network.

@@ -17,7 +17,6 @@ use crate::rules::alerts::NewAlerts;
 use crate::rules::confidence::Confidence;
 use crate::session::Session;
 use crate::session::outcome::Outcome;
-use crate::session::print_options::PrintOptions;
 
 /// What is done, with what it needs.
 enum Work {
@@ -47,7 +46,7 @@ pub(super) fn run(monitors: &Arc<Monitors>, id: u64) {
             let made = monitors
                 .account
                 .create(Purpose::Context, warning, pause, &job.token);
-            job.created(made);
+            job.created(made, (warning, pause));
         }
         Work::Renew(session) => {
             let renewed = session.renew();
@@ -77,7 +76,10 @@ fn begin(monitors: &Arc<Monitors>, id: u64) -> Option<(Job<'_>, Work)> {
         false => watch.ready(calls, max_age, moment),
     };
     let work = match (task, watch.session.clone()) {
-        (Some(Task::Create), _) => Some((Work::Create(watch.warning, watch.pause), false)),
+        (Some(Task::Create), _) => {
+            let options = &watch.options;
+            Some((Work::Create(options.warning, options.pause), false))
+        }
         (Some(Task::Renew), Some(session)) => Some((Work::Renew(session), false)),
         (Some(Task::Process), Some(session)) => watch
             .take()
@@ -133,9 +135,9 @@ impl Job<'_> {
         scheduler.ended.notify_all();
     }
 
-    fn created(mut self, made: Result<Print, Error>) {
+    fn created(mut self, made: Result<Print, Error>, levels: (Confidence, Confidence)) {
         self.end(|job, inner| match made {
-            Ok(print) => job.begin_print(inner, print),
+            Ok(print) => job.begin_print(inner, print, levels),
             Err(error) => {
                 job.failed(inner, &error);
                 job.enqueue_for_others(inner, &error);
@@ -143,16 +145,13 @@ impl Job<'_> {
         });
     }
 
-    fn begin_print(&self, inner: &mut Inner, print: Print) {
+    /// The print was made with these levels; while it was, others may have been set.
+    fn begin_print(&self, inner: &mut Inner, print: Print, levels: (Confidence, Confidence)) {
         let Some(watch) = inner.monitors.get_mut(&self.id) else {
             return;
         };
-        let options = PrintOptions {
-            warning: watch.warning,
-            pause: watch.pause,
-            ..PrintOptions::default()
-        };
-        let session = Session::new(&self.monitors.account, print, options);
+        let session = Session::new(&self.monitors.account, print, watch.options.clone());
+        let session = session.made_with(levels);
         let session = session.attach_monitor(watch.muted, watch.paused);
         if let Some(sec) = watch.host_sec {
             // Checked when it was set.

@@ -25,6 +25,7 @@ use crate::rules::confidence::Confidence;
 use crate::rules::pacing::check_interval;
 use crate::session::Session;
 use crate::session::outcome::Info;
+use crate::session::print_options::PrintOptions;
 use crate::session::saved::SavedMonitor;
 
 pub use events::{Event, Kind};
@@ -102,12 +103,11 @@ pub struct Monitor {
 impl Monitor {
     pub(crate) fn start(
         monitors: &Arc<Monitors>,
-        warning: Confidence,
-        pause: Confidence,
+        options: PrintOptions,
         tag: u64,
     ) -> Result<Arc<Monitor>, Error> {
         monitors.account.refuse_if_latched()?;
-        Monitor::enlist(monitors, MonitorState::new(tag, warning, pause))
+        Monitor::enlist(monitors, MonitorState::new(tag, options))
     }
 
     pub(crate) fn start_saved(
@@ -119,8 +119,12 @@ impl Monitor {
         let saved = SavedMonitor::decode(text)?;
         let damaged = |_| Error::with_text(Status::Argument, "the saved text is damaged");
         let level = |level: u8| Confidence::new(level.into()).map_err(damaged);
-        let mut watch =
-            MonitorState::new(tag, level(saved.warning_level)?, level(saved.pause_level)?);
+        let options = PrintOptions {
+            warning: level(saved.warning_level)?,
+            pause: level(saved.pause_level)?,
+            ..PrintOptions::default()
+        };
+        let mut watch = MonitorState::new(tag, options);
         watch.host_sec = saved
             .host_sec
             .map(check_interval)
@@ -328,6 +332,24 @@ impl Monitor {
         })?
     }
 
+    /// As [`Session::set_confidence`]; a context at the service is made anew for it when the pace of
+    /// renewals allows it.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn set_confidence(&self, warning: Confidence, pause: Confidence) -> Result<(), Error> {
+        self.with(|inner, scheduler| {
+            if let Some(watch) = inner.monitors.get_mut(&self.id) {
+                watch.options.warning = warning;
+                watch.options.pause = pause;
+                if let Some(session) = &watch.session {
+                    session.set_confidence(warning, pause);
+                }
+            }
+            self.review(inner, scheduler);
+        })
+    }
+
     /// What is known of the print. Never waits for a call in flight.
     ///
     /// # Errors
@@ -368,8 +390,8 @@ impl Monitor {
                 let snapshot = |session: &Arc<Session>| session.snapshot(watch.undelivered);
                 let context = watch.session.as_ref().map(snapshot);
                 SavedMonitor {
-                    warning_level: watch.warning.level().unwrap_or(0),
-                    pause_level: watch.pause.level().unwrap_or(0),
+                    warning_level: watch.options.warning.level().unwrap_or(0),
+                    pause_level: watch.options.pause.level().unwrap_or(0),
                     host_sec: watch.host_sec,
                     muted: watch.muted,
                     context,

@@ -11,9 +11,9 @@ use crate::frame::{self, Frame};
 use crate::platform::cancel::CancelToken;
 use crate::platform::moment::Moment;
 use crate::rules::alerts::NewAlerts;
-use crate::rules::confidence::Confidence;
 use crate::session::Session;
 use crate::session::outcome::{Outcome, flags};
+use crate::session::print_options::PrintOptions;
 
 /// What a worker does for a monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +66,8 @@ pub(super) struct Busy {
 /// One monitor.
 pub(super) struct MonitorState {
     pub(super) tag: u64,
-    pub(super) warning: Confidence,
-    pub(super) pause: Confidence,
+    /// But for the interval, which is below.
+    pub(super) options: PrintOptions,
     pub(super) host_sec: Option<u32>,
     pub(super) session: Option<Arc<Session>>,
     /// The first call waits for this, so that monitors started together do not call together.
@@ -96,12 +96,14 @@ pub(super) struct MonitorState {
 }
 
 impl MonitorState {
-    pub(super) fn new(tag: u64, warning: Confidence, pause: Confidence) -> MonitorState {
+    pub(super) fn new(tag: u64, options: PrintOptions) -> MonitorState {
         MonitorState {
             tag,
-            warning,
-            pause,
-            host_sec: None,
+            host_sec: (options.interval_sec != 0).then_some(options.interval_sec),
+            options: PrintOptions {
+                interval_sec: 0,
+                ..options
+            },
             session: None,
             not_before: Duration::ZERO,
             paused: false,

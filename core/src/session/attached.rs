@@ -7,6 +7,7 @@ use super::Session;
 use super::state::Standing;
 use crate::platform::digest::Digest;
 use crate::rules::alerts::NewAlerts;
+use crate::rules::confidence::Confidence;
 
 /// What a context waits for.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,12 @@ pub(crate) struct Schedule {
 }
 
 impl Session {
+    /// The create that made this print was told these levels; others may be wanted since.
+    pub(crate) fn made_with(self: Arc<Self>, levels: (Confidence, Confidence)) -> Arc<Self> {
+        self.state.lock().made_with = levels;
+        self
+    }
+
     /// Hands this context over to a monitor, which renews it by itself.
     pub(crate) fn attach_monitor(self: Arc<Self>, muted: bool, held: bool) -> Arc<Self> {
         {
@@ -38,8 +45,10 @@ impl Session {
         Schedule {
             process_in: state.pacing.remaining(now),
             renew_in: (self.account.backend.has_account()
-                && (lost || state.standing >= Standing::WantsRenewal))
-                .then(|| state.until_renewal(now)),
+                && (lost
+                    || state.standing >= Standing::WantsRenewal
+                    || state.made_with != state.levels()))
+            .then(|| state.until_renewal(now)),
             lost,
         }
     }

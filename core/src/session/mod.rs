@@ -178,12 +178,6 @@ impl Session {
         Ok(InFlight::new(self, token, &state, taken, (moment, age)))
     }
 
-    /// How certain it must be before something is said: before a warning, and before a pause.
-    fn levels(&self) -> (Confidence, Confidence) {
-        let state = self.state.lock();
-        (state.options.warning, state.options.pause)
-    }
-
     /// Latch, loss, busy: what stands before every call and wait.
     fn admit(&self, state: &State, now: Duration) -> Result<(), Error> {
         if state.closed {
@@ -293,6 +287,19 @@ impl Session {
         }
         self.changed.notify_all();
         Ok(())
+    }
+
+    /// How certain it must be before something is said: before a warning, and before a pause. The
+    /// service hears of it with the next create for this print, which this does not cause.
+    pub fn set_confidence(&self, warning: Confidence, pause: Confidence) {
+        let mut state = self.state.lock();
+        state.options.warning = warning;
+        state.options.pause = pause;
+    }
+
+    /// Before a warning, and before a pause.
+    fn levels(&self) -> (Confidence, Confidence) {
+        self.state.lock().levels()
     }
 
     /// What is known of this context. Never waits for a call in flight.

@@ -1,7 +1,9 @@
 //! What a host sets for one print.
 
+use crate::error::Error;
 use crate::rules::confidence::Confidence;
-use crate::rules::region::Region;
+use crate::rules::pacing::check_interval;
+use crate::rules::region::{Region, check_ignored};
 
 /// The options of one print.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,4 +18,18 @@ pub struct PrintOptions {
     pub ignore: Vec<Region>,
     /// A recording is played: capture times are the clock; the embedded engine's only.
     pub replay: bool,
+}
+
+impl PrintOptions {
+    /// # Errors
+    /// `Argument` for an interval above 14 days, and as [`check_ignored`].
+    pub fn check(&self) -> Result<(), Error> {
+        check_interval(self.interval_sec)?;
+        check_ignored(&self.ignore)
+    }
+
+    /// Whether it asks for what only the embedded engine does.
+    pub(crate) fn is_for_engine(&self) -> bool {
+        self.replay || !self.ignore.is_empty()
+    }
 }

@@ -8,6 +8,7 @@ use crate::account::Purpose;
 use crate::backend::Print;
 use crate::error::{Due, Error, Status};
 use crate::platform::cancel::CancelToken;
+use crate::rules::confidence::Confidence;
 
 /// At most this many renewals within [`RENEWAL_WINDOW`].
 pub(super) const MAX_RENEWALS: usize = 3;
@@ -28,11 +29,11 @@ impl Session {
         self.account.refuse_without_account()?;
         let token = CancelToken::new();
         let occupied = self.occupy_for_renewal(&token)?;
-        let (warning, pause) = self.levels();
+        let levels = self.levels();
         let print = self
             .account
-            .create(Purpose::Context, warning, pause, &token)?;
-        occupied.renewed(print);
+            .create(Purpose::Context, levels.0, levels.1, &token)?;
+        occupied.renewed(print, levels);
         self.changed.notify_all();
         Ok(())
     }
@@ -65,11 +66,11 @@ struct BusyGuard<'a> {
 impl BusyGuard<'_> {
     /// The new URLs are in before the next call can take off: what becomes of a call to the old
     /// ones must not count for the new context.
-    fn renewed(self, print: Print) {
+    fn renewed(self, print: Print, levels: (Confidence, Confidence)) {
         let session = self.session;
         {
             let mut state = session.state.lock();
-            state.renewed(print, &*session.account.world.clock);
+            state.renewed(print, levels, &*session.account.world.clock);
             state.activity = Activity::Idle;
         }
         // Freed above. From here on the session may be another call's.

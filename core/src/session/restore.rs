@@ -68,6 +68,10 @@ impl Session {
             played_ms: options.replay.then(|| to_ms(state.played)),
             warning_level: options.warning.level().unwrap_or(0),
             pause_level: options.pause.level().unwrap_or(0),
+            made_with: (state.made_with != state.levels()).then(|| {
+                let (warning, pause) = state.made_with;
+                (warning.level().unwrap_or(0), pause.level().unwrap_or(0))
+            }),
             age_ms: to_ms(state.age(clock)),
             saved_wall_ms: clock.wall_ms(),
             boot_id: clock.boot_id(),
@@ -114,12 +118,18 @@ impl Session {
         let clock = &*account.world.clock;
         let print = account.backend.restore(saved.print())?;
         let options = saved.options()?;
+        let level = |level: u8| Confidence::new(level.into()).map_err(|_| damaged());
+        let made_with = match saved.made_with {
+            Some((warning, pause)) => (level(warning)?, level(pause)?),
+            None => (options.warning, options.pause),
+        };
         let passed = Passed::between(saved, clock);
         let age = Duration::from_millis(saved.age_ms).saturating_add(passed.for_age);
         if age > MAX_WAIT {
             return Err(Error::local(Status::ContextLost).retry_after(Due::Never));
         }
         let mut state = State::new(print, options, clock, account.config.interval_sec);
+        state.made_with = made_with;
         state.created_at = CreatedAt::with_age(age, clock);
         state.played = Duration::from_millis(saved.played_ms.unwrap_or_default());
         // A recording stands still between save and restore.

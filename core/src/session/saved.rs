@@ -24,6 +24,10 @@ pub(crate) struct Saved {
     pub(crate) fallback_url: String,
     pub(crate) warning_level: u8,
     pub(crate) pause_level: u8,
+    /// The levels that the context was made with, where others are wanted since. Not in texts of
+    /// before 0.2.
+    #[serde(default)]
+    pub(crate) made_with: Option<(u8, u8)>,
     pub(crate) age_ms: u64,
     pub(crate) saved_wall_ms: i64,
     pub(crate) boot_id: Option<String>,
@@ -203,6 +207,7 @@ mod tests {
             process_url: long.clone(),
             fallback_url: long,
             boot_id: Some("x".repeat(64)),
+            made_with: Some((5, 5)),
             saved_wall_ms: i64::MIN,
             saved_boot_ms: Some(max),
             wait_ms: max,

@@ -10,6 +10,7 @@ use crate::platform::clock::{Clock, World};
 use crate::platform::digest::Digest;
 use crate::platform::moment::Moment;
 use crate::rules::alerts::{AlertState, NewAlerts};
+use crate::rules::confidence::Confidence;
 use crate::rules::outcome_table::FailoverState;
 use crate::rules::pacing::{MAX_WAIT, Pacing};
 
@@ -115,6 +116,8 @@ pub(super) struct State {
     pub(super) options: PrintOptions,
     /// When the last picture of a recording was taken, since 1970; the clock of a replay.
     pub(super) played: Duration,
+    /// The levels that the print was made with: before a warning, and before a pause.
+    pub(super) made_with: (Confidence, Confidence),
     pub(super) created_at: CreatedAt,
     pub(super) pacing: Pacing,
     pub(super) failover: FailoverState,
@@ -152,6 +155,7 @@ impl State {
         };
         State {
             print,
+            made_with: (options.warning, options.pause),
             options,
             played: Duration::ZERO,
             created_at: CreatedAt::with_age(Duration::ZERO, clock),
@@ -182,6 +186,11 @@ impl State {
             true => self.played,
             false => clock.now(),
         }
+    }
+
+    /// The levels that are wanted: before a warning, and before a pause.
+    pub(super) fn levels(&self) -> (Confidence, Confidence) {
+        (self.options.warning, self.options.pause)
     }
 
     pub(super) fn age(&self, clock: &dyn Clock) -> Duration {
@@ -223,9 +232,15 @@ impl State {
         }
     }
 
-    /// A new context took this one's place.
-    pub(super) fn renewed(&mut self, print: Print, clock: &dyn Clock) {
+    /// A new context, made with these levels, took this one's place.
+    pub(super) fn renewed(
+        &mut self,
+        print: Print,
+        levels: (Confidence, Confidence),
+        clock: &dyn Clock,
+    ) {
         self.print = print;
+        self.made_with = levels;
         self.created_at = CreatedAt::with_age(Duration::ZERO, clock);
         self.failover = FailoverState {
             rejected: self.failover.rejected,

@@ -272,3 +272,16 @@ fn a_new_connection_resumes_the_tls_session() {
     assert_eq!(whole(&Post::to(&peer.base_url()).send(&transport())), b"{}");
     assert_eq!(peer.resumed(), 3);
 }
+
+#[test]
+fn without_a_key_there_is_no_header_of_it() {
+    let peer = Peer::plain(vec![vec![Step::Serve(json("200 OK", "{}"))]]);
+    let mut post = Post::to(&peer.base_url());
+    post.send(&transport());
+    post.key = None;
+    post.send(&transport());
+    let seen = peer.seen();
+    let heads: Vec<_> = seen.iter().map(|one| one.head.to_lowercase()).collect();
+    assert!(heads[0].contains("\r\nx-api-key: "));
+    assert!(!heads[1].contains("api-key"), "{}", heads[1]);
+}

@@ -30,4 +30,5 @@ mod monitor_threads;
 mod monitors;
 mod outcomes;
 mod panics;
+mod print_options;
 mod timing;

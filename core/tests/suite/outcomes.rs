@@ -676,3 +676,18 @@ fn re_10_after_an_outage_of_two_hours_the_first_success_comes_within_370_s_and_n
             .all(|pair| (pair[1].at - pair[0].at).as_secs() >= 20)
     );
 }
+
+#[test]
+fn a_service_of_ones_own_is_sent_no_key_where_there_is_none() {
+    let (create, url) = ("https://own.test", "https://own.test/p");
+    let body = CREATE_BODY.replace(PRIMARY, url).replace(FALLBACK, url);
+    let rig = Rig::with(vec![reply(200, &body), ok()], |options| {
+        options.set_api_key(None).unwrap();
+        options.set_endpoint(Some(create)).unwrap();
+    });
+    let session = rig.create().unwrap();
+    rig.next(&session).unwrap();
+    let seen = rig.script.seen();
+    assert_eq!(seen.len(), 2);
+    assert!(seen.iter().all(|seen| seen.key.is_none()));
+}
