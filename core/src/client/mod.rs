@@ -17,8 +17,6 @@ use crate::platform::cancel::CancelToken;
 use crate::platform::clock::World;
 use crate::platform::log::Log;
 use crate::rules::confidence::Confidence;
-use crate::rules::pacing::check_interval;
-use crate::rules::region::check_ignored;
 use crate::rules::trust::Trust;
 use crate::session::Session;
 use crate::session::print_options::PrintOptions;
@@ -173,10 +171,9 @@ impl Client {
     /// As [`create_context`](Self::create_context); `Argument` for an interval above 14 days and for
     /// regions that leave the picture or nothing of it; `Unsupported` for regions or a replay at the service.
     pub fn create_context_with(&self, options: PrintOptions) -> Result<Arc<Session>, Error> {
-        check_interval(options.interval_sec)?;
-        check_ignored(&options.ignore)?;
+        options.check()?;
         let account = &self.account;
-        if account.backend.has_account() && (options.replay || !options.ignore.is_empty()) {
+        if account.backend.has_account() && options.is_for_engine() {
             let text = "only the embedded engine ignores regions and plays recordings";
             return Err(Error::with_text(Status::Unsupported, text));
         }

@@ -223,7 +223,7 @@ mod tests {
                 model: "x".repeat(128),
                 belief: Some("\"12345678".repeat(crate::engine::MAX_BELIEF / 9)),
             }),
-            ignore: vec![(1000, 1000, 1000, 1000); crate::rules::region::MAX_IGNORED],
+            ignore: vec![(1000, 1000, 1000, 1000); crate::rules::region::MAX_REGIONS],
             played_ms: Some(max),
             ..saved.clone()
         };

@@ -19,10 +19,10 @@ pub struct Verdict {
     pub faster: bool,
     /// The picture shows nothing to judge: the rest repeats what was believed before it.
     pub blind: bool,
+    /// Where in the picture it looks failed, if that was sent and is a region.
+    pub place: Option<Region>,
     /// When to call again; `None` when the answer held nothing usable.
     pub interval: Option<Interval>,
-    /// Where in the picture it looks failed, if that is known.
-    pub place: Option<Region>,
 }
 
 /// An answer that breaks the contract. Its timing is kept: a service that asks for patience gets
@@ -33,7 +33,7 @@ pub struct Unusable {
     pub interval: Option<Interval>,
 }
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "PrintQuality",
     "WarningSuggested",
     "PauseSuggested",
@@ -41,6 +41,7 @@ const NAMES: [&str; 7] = [
     "FasterInspectionSuggested",
     "NextProcessIntervalSec",
     "Blind",
+    "Place",
 ];
 
 /// Reads the body of a 2xx answer, of either edition of the wire.
@@ -68,8 +69,8 @@ pub fn decode(body: &[u8]) -> Result<Verdict, Unusable> {
         score: whole_number(3, 0..=100),
         faster: flag(4).unwrap_or(false),
         blind: flag(6).unwrap_or(false),
+        place: members.get(7).and_then(place),
         interval: timing.interval,
-        place: None,
     })
 }
 
@@ -112,6 +113,18 @@ fn interval(raw: &str) -> Timing {
         interval,
         conflict: members.has_conflict(),
     }
+}
+
+/// Reads `Place`: x, y, width and height.
+fn place(raw: &str) -> Option<Region> {
+    let [x, y, width, height] = serde_json::from_str::<[f64; 4]>(raw).ok()?.map(thousandths);
+    Region::new(x?, y?, width?, height?).ok()
+}
+
+fn thousandths(value: f64) -> Option<u16> {
+    // A cast from f64 saturates; what it changes was none.
+    let whole = value as u16;
+    (f64::from(whole) == value).then_some(whole)
 }
 
 /// A positive number of seconds, rounded up, at most the 14 days that a context lives.
@@ -322,6 +335,37 @@ mod tests {
         let twice = with("Blind", "true").replacen('{', "{\"Blind\":false,", 1);
         assert!(decode(twice.as_bytes()).is_err());
         assert!(decode(b"{\"Blind\":true}").is_err(), "no flags, no quality");
+    }
+
+    #[test]
+    fn a_place_is_a_region_and_an_odd_one_costs_nothing() {
+        let place_of = |raw: &str| decode(with("Place", raw).as_bytes()).unwrap().place;
+        assert_eq!(place_of(""), None);
+        let region = Region::new(250, 500, 125, 500).unwrap();
+        assert_eq!(place_of("[250,500,125,500]"), Some(region));
+        assert_eq!(place_of(" [ 2.5e2 , 500.0, 125, 500 ] "), Some(region));
+        let whole = Region::new(0, 0, 1_000, 1_000).unwrap();
+        assert_eq!(place_of("[0,0,1000,1000]"), Some(whole));
+        for odd in [
+            "null",
+            "[]",
+            "[1,2,3]",
+            "[1,2,3,4,5]",
+            "[0,0,0,0]",
+            "[1,2,3,0]",
+            "[-1,2,3,4]",
+            "[1.5,2,3,4]",
+            "[0,0,1001,5]",
+            "[600,0,500,5]",
+            "[1,2,3,1e400]",
+            "[\"1\",2,3,4]",
+            "{\"x\":1}",
+            "7",
+        ] {
+            assert_eq!(place_of(odd), None, "{odd}");
+        }
+        let twice = with("Place", "[1,2,3,4]").replacen('{', "{\"Place\":[1,2,3,5],", 1);
+        assert!(decode(twice.as_bytes()).is_err());
     }
 
     #[test]

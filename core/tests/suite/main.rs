@@ -7,6 +7,7 @@
     reason = "a test fails loudly"
 )]
 
+mod blind;
 mod common;
 mod embedded;
 mod files;
