@@ -186,7 +186,7 @@ mod tests {
             assert_eq!(read(oe_status_text(code)), row.text);
             assert_eq!(oe_status_is_retryable(code), i32::from(row.retryable));
         }
-        for code in [i32::MIN, -93, -13, 4, i32::MAX] {
+        for code in [i32::MIN, -93, -13, 5, i32::MAX] {
             assert_eq!(read(oe_status_name(code)), "OE_STATUS_UNKNOWN");
             assert!(!read(oe_status_text(code)).is_empty());
             assert_eq!(oe_status_is_retryable(code), 0);

@@ -1,4 +1,5 @@
 //! The real engine behind the client: the demo's print, played as a recording.
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::path::Path;
 
