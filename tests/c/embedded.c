@@ -124,6 +124,8 @@ static void no_verdicts(oe_client *client)
 
 struct call {
     oe_context *context;
+    const uint8_t *picture;
+    size_t length;
     oe_status status;
 };
 
@@ -131,23 +133,26 @@ static void *call(void *of)
 {
     struct call *call = of;
     oe_result result = OE_RESULT_INIT;
-    call->status = oe_process_jpeg(call->context, picture, length, &result);
+    call->status = oe_process_jpeg(call->context, call->picture, call->length, &result);
     return NULL;
 }
 
-/* Twenty printers at once, on as many threads of the host's; half of them are freed meanwhile. */
+/* Twenty printers at once, on as many threads of the host's; half of them are freed while they look or wait for it. */
 static void many(oe_client *client)
 {
-    struct call calls[20] = { { NULL, OE_OK } };
+    struct call calls[20];
     pthread_t hosts[20];
-    for (int i = 0; i < 20; i++) IS(oe_context_create(client, 0, 0, &calls[i].context), OE_OK);
+    for (int i = 0; i < 20; i++) {
+        calls[i] = (struct call){ NULL, picture, length, OE_OK };
+        IS(oe_context_create(client, 0, 0, &calls[i].context), OE_OK);
+    }
     long before = threads();
     for (int i = 0; i < 20; i++) CHECK(!pthread_create(&hosts[i], NULL, call, &calls[i]));
     CHECK(threads() <= before + 20);
     double start = seconds();
     for (int i = 0; i < 20; i += 2) oe_context_free(calls[i].context);
     for (int i = 0; i < 20; i += 2) pthread_join(hosts[i], NULL);
-    CHECK(seconds() - start < 20);
+    CHECK(seconds() - start < 2);
     for (int i = 1; i < 20; i += 2) pthread_join(hosts[i], NULL);
     for (int i = 0; i < 20; i++)
         CHECK(calls[i].status == OE_OK || (i % 2 == 0 && (calls[i].status == OE_CANCELLED || calls[i].status == OE_ERR_HANDLE)));
