@@ -122,10 +122,10 @@ mod embedded {
 
         fn look(&self, look: &Look<'_>) -> Result<Seen, LookError> {
             let region = |part: &Region| oe_engine::Region {
-                left: part.x,
-                top: part.y,
-                width: part.width,
-                height: part.height,
+                left: part.x(),
+                top: part.y(),
+                width: part.width(),
+                height: part.height(),
             };
             let ignore: Vec<_> = look.ignore.iter().map(region).collect();
             let ask = Ask {
@@ -147,16 +147,15 @@ mod embedded {
                 warning: said.warning,
                 pause: said.pause,
                 faster: said.faster,
-                place: place.map(|place| Region {
-                    x: place.left,
-                    y: place.top,
-                    width: place.width,
-                    height: place.height,
-                }),
+                place: place.and_then(region_of),
                 belief: serde_json::to_string(&filter)
                     .map_err(|why| LookError::Resources(why.to_string()))?,
             }))
         }
+    }
+
+    fn region_of(place: oe_engine::Region) -> Option<Region> {
+        Region::new(place.left, place.top, place.width, place.height).ok()
     }
 
     fn read(belief: &str) -> Option<Filter> {

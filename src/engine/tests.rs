@@ -1,4 +1,5 @@
 //! The real engine behind the client: the demo's print, played as a recording.
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::path::Path;
 
@@ -114,12 +115,10 @@ fn what_is_ignored_is_not_judged() {
     let all = client().create_context_with(replay()).unwrap();
     let seen = play(&all, 0..PRINT.len());
     let place = seen.last().unwrap().place.unwrap();
-    let wide = Region {
-        x: place.x.saturating_sub(100),
-        y: place.y.saturating_sub(100),
-        width: (place.width + 200).min(1_000 - place.x.saturating_sub(100)),
-        height: (place.height + 200).min(1_000 - place.y.saturating_sub(100)),
-    };
+    let (x, y) = (place.x().saturating_sub(100), place.y().saturating_sub(100));
+    let width = (place.width() + 200).min(1_000 - x);
+    let height = (place.height() + 200).min(1_000 - y);
+    let wide = Region::new(x, y, width, height).unwrap();
     let options = PrintOptions {
         ignore: vec![wide],
         ..replay()

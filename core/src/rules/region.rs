@@ -8,17 +8,13 @@ pub const WHOLE: u16 = 1_000;
 pub const MAX_REGIONS: usize = 8;
 
 /// A rectangle in thousandths of the width and height of the picture as it is shown (upright), from
-/// its top left corner. [`Region::new`] makes none that is empty or reaches out of the picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// its top left corner. It lies within the picture and is not empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Region {
-    /// From the left edge of the picture to that of the region.
-    pub x: u16,
-    /// From the top edge of the picture to that of the region.
-    pub y: u16,
-    /// How wide it is.
-    pub width: u16,
-    /// How high it is.
-    pub height: u16,
+    x: u16,
+    y: u16,
+    width: u16,
+    height: u16,
 }
 
 impl Region {
@@ -85,26 +81,6 @@ pub fn cover_everything(regions: &[Region]) -> bool {
     let rows = edges(|one| one.y, |one| one.height);
     let covered = |x: u16, y: u16| regions.iter().any(|one| one.has(x, y));
     columns.iter().all(|x| rows.iter().all(|y| covered(*x, *y)))
-}
-
-/// Checks what is to be ignored of a picture.
-///
-/// # Errors
-/// `Argument` for more than [`MAX_REGIONS`], for one that is empty or reaches out of the picture, and
-/// when together they leave nothing.
-pub fn check_ignored(ignore: &[Region]) -> Result<(), Error> {
-    if ignore.len() > MAX_REGIONS {
-        return Err(refuse("more than 8 regions are to be ignored"));
-    }
-    for one in ignore {
-        Region::new(one.x, one.y, one.width, one.height)?;
-    }
-    if !ignore.is_empty() && cover_everything(ignore) {
-        return Err(refuse(
-            "the regions to be ignored leave nothing of the picture",
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -183,30 +159,5 @@ mod tests {
             whole += u32::from(expected);
         }
         assert!(whole > 20, "{whole}");
-    }
-
-    #[test]
-    fn what_is_ignored_lies_inside_and_leaves_something() {
-        let raw = |of: &[[u16; 4]]| -> Vec<Region> {
-            let region = |[x, y, width, height]: &[u16; 4]| Region {
-                x: *x,
-                y: *y,
-                width: *width,
-                height: *height,
-            };
-            of.iter().map(region).collect()
-        };
-        for good in [&[][..], &[[0, 0, 999, 1000]], &[[1, 1, 1, 1]; 8]] {
-            assert!(check_ignored(&raw(good)).is_ok(), "{good:?}");
-        }
-        for bad in [
-            &[[0, 0, 0, 5]][..],
-            &[[1, 0, 1000, 5]],
-            &[[u16::MAX, 0, u16::MAX, 5]],
-            &[[0, 0, 500, 1000], [500, 0, 500, 1000]],
-            &[[1, 1, 1, 1]; 9],
-        ] {
-            assert!(check_ignored(&raw(bad)).is_err(), "{bad:?}");
-        }
     }
 }

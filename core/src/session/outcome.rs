@@ -51,7 +51,7 @@ pub struct Outcome {
     /// Milliseconds from capture to verdict, time asleep included; from the call on where no capture
     /// time was given.
     pub frame_age_ms: u32,
-    /// Where in the picture it looks failed, if that is known.
+    /// Where in this picture it looks failed, if one place is known.
     pub place: Option<Region>,
 }
 

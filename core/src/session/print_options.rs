@@ -1,9 +1,9 @@
 //! What a host sets for one print.
 
-use crate::error::Error;
+use crate::error::{Error, refuse};
 use crate::rules::confidence::Confidence;
 use crate::rules::pacing::check_interval;
-use crate::rules::region::{Region, check_ignored};
+use crate::rules::region::{MAX_REGIONS, Region, cover_everything};
 
 /// The options of one print.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,10 +22,19 @@ pub struct PrintOptions {
 
 impl PrintOptions {
     /// # Errors
-    /// `Argument` for an interval above 14 days, and as [`check_ignored`].
+    /// `Argument` for an interval above 14 days, for more than [`MAX_REGIONS`] and for regions that leave
+    /// nothing of the picture.
     pub fn check(&self) -> Result<(), Error> {
         check_interval(self.interval_sec)?;
-        check_ignored(&self.ignore)
+        if self.ignore.len() > MAX_REGIONS {
+            return Err(refuse("more than 8 regions are to be ignored"));
+        }
+        if cover_everything(&self.ignore) {
+            return Err(refuse(
+                "the regions to be ignored leave nothing of the picture",
+            ));
+        }
+        Ok(())
     }
 
     /// Whether it asks for what only the embedded engine does.

@@ -18,7 +18,7 @@ use crate::rules::outcome_table::{FailoverState, Streak};
 use crate::rules::pacing::check_interval;
 use crate::rules::pacing::{DEFAULT_INTERVAL_SEC, Interval};
 use crate::rules::pacing::{MAX_WAIT, Pacing};
-use crate::rules::region::{Region, check_ignored};
+use crate::rules::region::Region;
 use crate::session::saved::{Saved, SavedBelief};
 
 fn to_ms(time: Duration) -> u64 {
@@ -58,7 +58,7 @@ impl Session {
                 (String::new(), String::new(), Some(belief))
             }
         };
-        let corners = |part: &Region| (part.x, part.y, part.width, part.height);
+        let corners = |part: &Region| (part.x(), part.y(), part.width(), part.height());
         let options = &state.options;
         Saved {
             process_url,
@@ -191,27 +191,22 @@ impl Saved {
 
     fn options(&self) -> Result<PrintOptions, Error> {
         let level = |level: u8| Confidence::new(level.into()).map_err(|_| damaged());
-        let part = |(x, y, width, height): &(u16, u16, u16, u16)| Region {
-            x: *x,
-            y: *y,
-            width: *width,
-            height: *height,
-        };
-        let ignore: Vec<Region> = self.ignore.iter().map(part).collect();
-        check_ignored(&ignore).map_err(|_| damaged())?;
-        let replay = self.played_ms.is_some();
-        // The service can do neither.
-        if self.embedded.is_none() && (replay || !ignore.is_empty()) {
-            return Err(damaged());
-        }
-        Ok(PrintOptions {
+        let part = |part: &(u16, u16, u16, u16)| Region::new(part.0, part.1, part.2, part.3);
+        let ignore: Result<Vec<Region>, Error> = self.ignore.iter().map(part).collect();
+        let options = PrintOptions {
             warning: level(self.warning_level)?,
             pause: level(self.pause_level)?,
-            // Set with `host_sec`.
+            // Saved as `host_sec`.
             interval_sec: 0,
-            ignore,
-            replay,
-        })
+            ignore: ignore.map_err(|_| damaged())?,
+            replay: self.played_ms.is_some(),
+        };
+        options.check().map_err(|_| damaged())?;
+        // The service can do neither.
+        if self.embedded.is_none() && options.is_for_engine() {
+            return Err(damaged());
+        }
+        Ok(options)
     }
 
     fn fill(&self, state: &mut State, passed: Duration, now: Duration) -> Result<(), Error> {

@@ -93,18 +93,15 @@ impl Engine for Scripted {
             warning,
             pause,
             faster: false,
-            place: warning.then_some(PLACE),
+            place: warning.then(place),
             belief: format!("belief {number}"),
         }))
     }
 }
 
-const PLACE: Region = Region {
-    x: 100,
-    y: 200,
-    width: 300,
-    height: 400,
-};
+fn place() -> Region {
+    Region::new(100, 200, 300, 400).unwrap()
+}
 
 /// A client over a scripted engine.
 struct Eyes {
@@ -460,12 +457,7 @@ fn texts_that_are_damaged_or_of_the_service_are_refused() {
 }
 
 fn regions(of: &[[u16; 4]]) -> Vec<Region> {
-    let region = |[x, y, width, height]: &[u16; 4]| Region {
-        x: *x,
-        y: *y,
-        width: *width,
-        height: *height,
-    };
+    let region = |[x, y, width, height]: &[u16; 4]| Region::new(*x, *y, *width, *height).unwrap();
     of.iter().map(region).collect()
 }
 
@@ -489,13 +481,22 @@ fn levels_and_regions_go_with_every_look_and_are_saved() {
         assert_eq!(asked.levels, (Some(2), Some(5)));
         assert_eq!(asked.ignore, options.ignore);
     }
+    let saved = session.save();
+    for (from, to) in [
+        ("[0,0,100,1000]", "[0,0,0,1000]"),
+        ("[0,0,100,1000]", "[0,0,1000,1000]"),
+    ] {
+        assert!(saved.contains(from));
+        let damaged = saved.replacen(from, to, 1);
+        assert_eq!(status_of(eyes.client.restore(&damaged)), Status::Argument);
+    }
     let refused = |options| status_of(eyes.client.create_context_with(options));
     let of = |ignore: &[[u16; 4]]| PrintOptions {
         ignore: regions(ignore),
         ..PrintOptions::default()
     };
     assert_eq!(refused(of(&[[0, 0, 1000, 1000]])), Status::Argument);
-    assert_eq!(refused(of(&[[1, 0, 1000, 1]])), Status::Argument);
+    assert_eq!(refused(of(&[[1, 0, 1, 1]; 9])), Status::Argument);
     let late = PrintOptions {
         interval_sec: 1_209_601,
         ..PrintOptions::default()
@@ -537,7 +538,7 @@ fn edges_rise_once_and_not_from_repeated_or_old_pictures() {
     let both = flags::WARNING_EDGE | flags::PAUSE_EDGE;
     let edges = |outcome: &Outcome| outcome.flags & both;
     let first = eyes.next(&session).unwrap();
-    assert_eq!((edges(&first), first.place), (both, Some(PLACE)));
+    assert_eq!((edges(&first), first.place), (both, Some(place())));
     assert_eq!(edges(&eyes.next(&session).unwrap()), 0);
     let fine = eyes.next(&session).unwrap();
     assert_eq!((edges(&fine), fine.place), (0, None));
