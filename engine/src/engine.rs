@@ -159,7 +159,7 @@ impl Engine {
         self.model.head.size as usize
     }
 
-    /// The evidence of fine prints on average (log odds), for [`Filter::see`](crate::Filter::see).
+    /// The evidence of fine prints on average (log odds), for [`Filter::update`](crate::Filter::update).
     #[must_use]
     pub fn mean_log_odds(&self) -> f64 {
         self.model.head.usual

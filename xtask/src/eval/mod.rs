@@ -9,6 +9,7 @@ mod font;
 mod look;
 mod manifest;
 mod measure;
+mod prints;
 mod report;
 
 use std::fs;
@@ -18,6 +19,7 @@ use crate::generated::root;
 
 /// How the command is called.
 pub const USAGE: &str = "usage: cargo xtask eval PICTURES [OPTION...]
+       cargo xtask eval --prints PICTURES [--out FOLDER]
 
 PICTURES is a folder with manifest.csv: columns file, failure (1, 0 or empty), group (scene), and, where known,
 set (source; else the folder of the file), kind, boxes (class:x:y:w:h, middle and size in shares of the picture).
@@ -25,7 +27,11 @@ set (source; else the folder of the file), kind, boxes (class:x:y:w:h, middle an
   --manifest FILE  another manifest of the same folder
   --model FILE     another model than the one compiled in
   --out FOLDER     where eval.json, eval.png and scores.csv go; target/eval if not given
-  --squares        also writes squares.rgb: what the network was given, for model/check.py";
+  --squares        also writes squares.rgb: what the network was given, for model/check.py
+
+With --prints whole prints are played with the pictures (those of PICTURES/val/manifest.csv too, where there is one):
+alarms on fine ones, delays after a failure begins. prints.json, prints.png and looks.csv go to --out; looks that are
+in looks.csv are not made again.";
 
 /// What is asked for.
 struct Options {
@@ -34,13 +40,14 @@ struct Options {
     model: Option<PathBuf>,
     out: PathBuf,
     squares: bool,
+    prints: bool,
 }
 
 impl Options {
     fn read(words: &[&str]) -> Result<Options, String> {
         let mut pictures = None;
         let (mut manifest, mut model, mut out) = (None, None, root().join("target/eval"));
-        let (mut squares, mut words) = (false, words.iter());
+        let (mut squares, mut prints, mut words) = (false, false, words.iter());
         while let Some(word) = words.next() {
             let mut file = || {
                 let next = words
@@ -53,6 +60,7 @@ impl Options {
                 "--model" => model = Some(file()?),
                 "--out" => out = file()?,
                 "--squares" => squares = true,
+                "--prints" => prints = true,
                 word if word.starts_with('-') || pictures.is_some() => return Err(USAGE.to_owned()),
                 folder => pictures = Some(PathBuf::from(folder)),
             }
@@ -65,6 +73,7 @@ impl Options {
             model,
             out,
             squares,
+            prints,
         })
     }
 }
@@ -72,6 +81,9 @@ impl Options {
 /// Looks at all pictures, and says how well.
 pub fn run(words: &[&str]) -> Result<(), String> {
     let options = Options::read(words)?;
+    if options.prints {
+        return prints::run(&options.pictures, &options.out);
+    }
     let text = read(&options.manifest)?;
     let entries =
         manifest::parse(&text).map_err(|why| format!("{}: {why}", options.manifest.display()))?;

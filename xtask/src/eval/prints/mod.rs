@@ -1,0 +1,83 @@
+//! How well whole prints are watched: `cargo xtask eval --prints PICTURES`.
+
+mod looks;
+mod views;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::manifest::{self, Entry};
+use super::{look, read, said};
+use looks::Wanted;
+use views::View;
+
+/// A scene: its pictures in the order of the manifest.
+#[derive(Clone, Debug, Default)]
+pub struct Scene {
+    pub name: String,
+    pub source: String,
+    pub fine: Vec<String>,
+    pub failed: Vec<String>,
+}
+
+/// Looks at all views of all pictures, plays prints with them, and says what was told.
+pub fn run(folder: &Path, out: &Path) -> Result<(), String> {
+    let mut scenes = BTreeMap::new();
+    add(&mut scenes, folder, "")?;
+    if folder.join("val/manifest.csv").exists() {
+        add(&mut scenes, folder, "val/")?;
+    }
+    let scenes: Vec<Scene> = scenes.into_values().collect();
+    fs::create_dir_all(out).map_err(|why| said(out, &why))?;
+    let engine = look::engine(None)?;
+    let wanted = wanted(&scenes, folder);
+    let looks = looks::all(&engine, &wanted, &out.join("looks.csv"))?;
+    println!("{} looks", looks.len());
+    Ok(())
+}
+
+/// Adds the scenes of a manifest; its files are named from the folder of pictures on.
+fn add(scenes: &mut BTreeMap<String, Scene>, folder: &Path, under: &str) -> Result<(), String> {
+    let path = folder.join(under).join("manifest.csv");
+    let entries =
+        manifest::parse(&read(&path)?).map_err(|why| format!("{}: {why}", path.display()))?;
+    for entry in entries.iter().filter(|entry| !entry.is_presentation()) {
+        let name = format!("{under}{}", entry.group);
+        let scene = scenes.entry(name.clone()).or_insert_with(|| Scene {
+            name,
+            source: entry.source.clone(),
+            ..Scene::default()
+        });
+        let file = format!("{under}{}", entry.file);
+        side(scene, entry).push(file);
+    }
+    Ok(())
+}
+
+fn side<'a>(scene: &'a mut Scene, entry: &Entry) -> &'a mut Vec<String> {
+    if entry.failed {
+        &mut scene.failed
+    } else {
+        &mut scene.fine
+    }
+}
+
+/// Every camera's view of fine pictures and of what failed in scenes that have both; disturbances of the
+/// first fine picture of a scene.
+fn wanted<'a>(scenes: &'a [Scene], folder: &Path) -> Vec<Wanted<'a>> {
+    let cameras = || (0..View::CAMERAS).map(View::Camera);
+    let mut wanted = Vec::new();
+    for scene in scenes.iter().filter(|scene| !scene.fine.is_empty()) {
+        for (n, file) in scene.fine.iter().chain(&scene.failed).enumerate() {
+            let disturbed = View::DISTURBANCES.into_iter().filter(|_| n == 0);
+            wanted.push(Wanted {
+                path: PathBuf::from(folder).join(file),
+                file,
+                scene: &scene.name,
+                views: cameras().chain(disturbed).collect(),
+            });
+        }
+    }
+    wanted
+}
