@@ -19,6 +19,9 @@ const FEW: usize = 10;
 /// to prints of so many pictures.
 const CHAIN: usize = 30;
 
+/// The kind of a print that is disturbed by nothing: what is told of it is not told of a disturbance.
+pub const UNDISTURBED: &str = "nothing, 10 min";
+
 /// A print that is watched.
 #[derive(Clone, Debug)]
 pub struct Print<'a> {
@@ -147,7 +150,8 @@ fn failing<'a>(album: &Album<'a>, scene: &'a Scene, fine: &[String]) -> Vec<Prin
 /// A fine print of each scene with each disturbance.
 pub fn disturbances<'a>(album: &Album<'a>, scenes: &'a [Scene]) -> Vec<Print<'a>> {
     let hands = [View::Hand(0), View::Hand(1), View::Hand(2)];
-    let kinds: [(&str, &[View], usize, bool); 7] = [
+    let kinds: [(&str, &[View], usize, bool); 8] = [
+        (UNDISTURBED, &[View::Camera(0)], 2 * LONG, false),
         ("a hand, a minute", &hands, SHORT, true),
         ("an open door, 5 min", &[View::Door], LONG, true),
         ("lamp off, some light, 5 min", &[View::Dim], LONG, true),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::figures::{self, Outcome};
-use super::play::{Average, Filtered, Print, Watcher, play};
+use super::play::{Average, Filtered, Print, UNDISTURBED, Watcher, play};
 use crate::bench::table;
 use crate::eval::measure::Figure;
 
@@ -178,7 +178,10 @@ impl<'a> Report<'a> {
             let count = |which| figures::alarms(&all, which).to_string();
             rows.push(vec![kind, all.len().to_string(), count(0), count(1)]);
         }
-        table::print("Fine prints that are disturbed", &rows);
+        table::print(
+            "Fine prints that are disturbed, of scenes of which nothing is told without",
+            &rows,
+        );
     }
 
     /// What the middle level told of each kind of disturbance, in the order in which they were made.
