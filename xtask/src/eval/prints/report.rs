@@ -17,6 +17,9 @@ const STEPS: usize = 12;
 /// and of these every third is in the tables.
 const SHOWN: usize = 3;
 
+/// The plain average that is told beside the filter where prints are disturbed.
+const RIVAL: &str = "average over +1.0";
+
 /// The prints of each kind.
 pub struct Prints<'a> {
     pub passing: Vec<Print<'a>>,
@@ -63,6 +66,23 @@ impl<'a> Watched<'a> {
     pub fn point(&self, which: usize) -> (f64, f64) {
         let rate = figures::rate(&self.passing, which).value;
         (rate, figures::mean(&self.onsets, which, LIMITS[1]))
+    }
+
+    /// What was told of each kind of disturbance, in the order in which they were made: of scenes of which
+    /// nothing is told when nothing disturbs them.
+    fn by_kind(&self) -> Vec<(String, Vec<Outcome<'a>>)> {
+        let mut kinds: Vec<(String, Vec<Outcome>)> = Vec::new();
+        let alone = self.disturbed.iter().filter(|one| one.kind == UNDISTURBED);
+        let alone: Vec<Outcome> = alone.cloned().collect();
+        let told = [0, 1].map(|which| figures::alarmed(&alone, which)).concat();
+        let quiet = |one: &&Outcome| !told.iter().any(|scene| scene == one.scene);
+        for one in self.disturbed.iter().filter(quiet) {
+            match kinds.iter_mut().find(|(kind, _)| kind == one.kind) {
+                Some((_, all)) => all.push(one.clone()),
+                None => kinds.push((one.kind.to_owned(), vec![one.clone()])),
+            }
+        }
+        kinds
     }
 }
 
@@ -172,52 +192,41 @@ impl<'a> Report<'a> {
         table::print(&title, &rows);
     }
 
+    /// The middle level, and the average that tells about as much of failures.
     fn disturbances(&self) {
-        let mut rows = vec![table::row(["level 3", "prints", "warnings", "pauses"])];
-        for (kind, all) in self.by_kind() {
-            let count = |which| figures::alarms(&all, which).to_string();
-            rows.push(vec![kind, all.len().to_string(), count(0), count(1)]);
+        let head = ["", "prints", "warnings", "pauses", "prints", RIVAL];
+        let mut rows = vec![table::row(head)];
+        let of = |found: Option<&Watched<'a>>| found.map(Watched::by_kind).unwrap_or_default();
+        let filter = of(self.watched.iter().find(|one| one.level == Some(LEVEL)));
+        let rival = of(self.watched.iter().find(|one| one.name == RIVAL));
+        for ((kind, all), (_, other)) in filter.into_iter().zip(rival) {
+            let count = |all: &[Outcome], which| figures::alarms(all, which).to_string();
+            let prints = [&all, &other].map(|all| all.len().to_string());
+            let [own, others] = prints;
+            let (warnings, pauses) = (count(&all, 0), count(&all, 1));
+            rows.push(vec![kind, own, warnings, pauses, others, count(&other, 0)]);
         }
-        table::print(
-            "Fine prints that are disturbed, of scenes of which nothing is told without",
-            &rows,
-        );
-    }
-
-    /// What the middle level told of each kind of disturbance, in the order in which they were made.
-    fn by_kind(&self) -> Vec<(String, Vec<Outcome<'a>>)> {
-        let mut kinds: Vec<(String, Vec<Outcome>)> = Vec::new();
-        let middle = self.watched.iter().find(|one| one.level == Some(LEVEL));
-        for one in middle
-            .map(|one| one.disturbed.as_slice())
-            .unwrap_or_default()
-        {
-            match kinds.iter_mut().find(|(kind, _)| kind == one.kind) {
-                Some((_, all)) => all.push(one.clone()),
-                None => kinds.push((one.kind.to_owned(), vec![one.clone()])),
-            }
-        }
-        kinds
+        let title = "Fine prints that are disturbed, of scenes of which nothing is told otherwise";
+        table::print(&format!("{title}: level {LEVEL}"), &rows);
     }
 
     /// The same as JSON.
     pub fn json(&self) -> String {
         let watched: Vec<Value> = self.watched.iter().map(of_one).collect();
-        let disturbed: Vec<Value> = self
-            .by_kind()
-            .iter()
-            .map(|(kind, all)| {
-                json!({"kind": kind, "prints": all.len(), "warnings": figures::alarms(all, 0),
-                    "pauses": figures::alarms(all, 1)})
-            })
-            .collect();
-        let value = json!({"model": self.model, "pace_s": super::play::PACE, "watched": watched,
-            "disturbed_level_3": disturbed});
+        let value = json!({"model": self.model, "pace_s": super::play::PACE, "watched": watched});
         format!("{value:#}\n")
     }
 }
 
 fn of_one(one: &Watched) -> Value {
+    let kinds = one.by_kind();
+    let disturbed: Vec<Value> = kinds
+        .iter()
+        .map(|(kind, all)| {
+            json!({"kind": kind, "prints": all.len(), "warnings": figures::alarms(all, 0),
+                "pauses": figures::alarms(all, 1)})
+        })
+        .collect();
     let alarms = |all: &[Outcome]| {
         let which = |which| {
             json!({"count": figures::alarms(all, which), "in_100_h": shown(&figures::rate(all, which)),
@@ -239,7 +248,7 @@ fn of_one(one: &Watched) -> Value {
     };
     json!({"name": one.name, "level": one.level, "fine_passing": alarms(&one.passing),
         "fine_held": alarms(&one.held), "onset_same_scene": delays(&one.onsets),
-        "onset_never_trained_on": delays(&one.strangers)})
+        "onset_never_trained_on": delays(&one.strangers), "disturbed": disturbed})
 }
 
 fn round(value: f64) -> f64 {
