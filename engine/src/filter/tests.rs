@@ -370,3 +370,17 @@ fn a_quiet_camera_is_believed_sooner() {
     assert!(worth.windows(2).all(|pair| pair[0] < pair[1]));
     assert!((quiet.worth(USUAL, USUAL) - USUAL).abs() < 1e-9);
 }
+
+/// A small tangle that is seen in every second picture is told; a hand in every sixth is not (above).
+#[test]
+fn what_is_seen_in_every_second_picture_is_told() {
+    let mut watch = Filter::new(Levels::default());
+    let mut told = Vec::new();
+    for n in 0..30_u64 {
+        let evidence = if n >= 15 && n % 2 == 1 { 2.7 } else { -2.8 };
+        let at = Duration::from_secs(n * 20);
+        told.push(watch.update(at, &look(evidence, n), USUAL).warning);
+    }
+    assert_eq!(told[..15], [false; 15]);
+    assert!(told.iter().any(|told| *told), "{told:?}");
+}
