@@ -4,7 +4,8 @@
 //! head, a purge): *disturbed*; or it has *failed*, which does not mend itself. A picture's evidence is a
 //! calibrated log likelihood ratio of a picture that looks failed against one that looks fine, so that it
 //! is multiplied into the belief as it is. It cannot tell the last two states apart. Two things do: time,
-//! for disturbances pass; and the place, for a hand does not stay where it is (`places`). What the
+//! for disturbances pass; and the place, for a hand does not stay where it is (`places`). What a picture's
+//! evidence is worth depends on how this camera's pictures have been (`baseline`). What the
 //! user sees as quality is the belief that either is true now; warning and pause follow the belief that the
 //! print has failed.
 
@@ -45,17 +46,20 @@ const FORGOTTEN: f64 = 1_800.0;
 /// Pictures this near in time see the same thing with the same error: between them, evidence counts
 /// less. Seconds: the head, light and noise are others after a layer's stroke.
 const CORRELATED: f64 = 5.0;
-/// The most that one picture says, as log odds: one in fifty is wrong however sure the model was.
-const MAX_EVIDENCE: f64 = 4.0;
+/// The most that one picture says, as log odds: one in thirty is wrong however sure the model was.
+const MAX_EVIDENCE: f64 = 3.4;
+/// The least that one picture says of a failure, as log odds: a small tangle that is not seen in one picture
+/// is not seen in the next. Of a disturbance a picture that looks fine says all it says.
+const LEAST_OF_FAILED: f64 = -2.0;
 /// How much less likely it is of a failure than of a disturbance (log of that) that what looks like one is
-/// elsewhere than a picture before: one in ten pictures of a failure, and six in ten of a disturbance.
-const ELSEWHERE: f64 = 1.8;
+/// elsewhere than a picture before: 6 of 100 pairs of pictures of a failure, 12 of 100 of hands.
+const ELSEWHERE: f64 = 0.6;
 
 /// Beliefs from which the user is warned, for confidence 1 (soonest) to 5 (only when certain). Level 3 is
 /// set so that clear evidence warns and pauses in the middle of the documented times.
-const WARN: [f64; 5] = [0.15, 0.30, 0.50, 0.80, 0.95];
+const WARN: [f64; 5] = [0.15, 0.30, 0.55, 0.80, 0.95];
 /// Beliefs from which the print should be paused.
-const PAUSE: [f64; 5] = [0.60, 0.80, 0.90, 0.97, 0.995];
+const PAUSE: [f64; 5] = [0.60, 0.80, 0.92, 0.97, 0.995];
 
 /// How sure it must be before it says something: 1 (soonest) to 5 (only when certain).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,9 +215,9 @@ impl Filter {
             self.predict(seconds);
         }
         let watched = at.saturating_sub(first).as_secs_f64();
-        let evidence = self.baseline.left_of(look.failure, usual);
+        let evidence = self.baseline.worth(look.failure, usual);
         if watched <= LEARNING {
-            self.baseline.learn(look.failure);
+            self.baseline.learn(look.failure, usual);
         }
         let moved = if evidence > 0.0 {
             elsewhere(
@@ -225,8 +229,9 @@ impl Filter {
             0.0
         };
         let new = since.map_or(1.0, |seconds| 1.0 - (-seconds / CORRELATED).exp());
-        let evidence = evidence.clamp(-MAX_EVIDENCE, MAX_EVIDENCE) * new;
-        self.correct(evidence, moved * ELSEWHERE * new);
+        let evidence = evidence.clamp(-MAX_EVIDENCE, MAX_EVIDENCE);
+        let of_failed = evidence.max(LEAST_OF_FAILED) - moved * ELSEWHERE;
+        self.correct(evidence * new, of_failed * new);
         let rising = self.suspicion() > before + 0.05;
         self.assess(true, rising)
     }
@@ -255,22 +260,20 @@ impl Filter {
         self.belief = normal(belief);
     }
 
-    /// A picture is so many times likelier of a print that looks failed (log of that), and the place so
-    /// many times less likely of one that has (log of that).
-    fn correct(&mut self, evidence: f64, moved: f64) {
+    /// A picture is so many times likelier of a print that is disturbed than of a fine one, and of one that
+    /// has failed (log of that).
+    fn correct(&mut self, of_disturbed: f64, of_failed: f64) {
         let [fine, disturbed, failed] = self.belief;
-        let failed = failed * (evidence - moved).exp();
-        self.belief = normal([fine, disturbed * evidence.exp(), failed]);
+        self.belief = normal([
+            fine,
+            disturbed * of_disturbed.exp(),
+            failed * of_failed.exp(),
+        ]);
     }
 
     /// The belief that something is in view that looks like a failure.
     fn suspicion(&self) -> f64 {
         self.belief[1] + self.belief[2]
-    }
-
-    /// From the next picture on it has to be so sure; what is believed stays.
-    pub fn set_levels(&mut self, levels: Levels) {
-        self.levels = Filter::new(levels).levels;
     }
 
     fn assess(&self, counted: bool, rising: bool) -> Assessment {

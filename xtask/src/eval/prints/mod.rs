@@ -1,6 +1,10 @@
 //! How well whole prints are watched: `cargo xtask eval --prints PICTURES`.
 
+mod chart;
+mod figures;
 mod looks;
+mod play;
+mod report;
 mod views;
 
 use std::collections::BTreeMap;
@@ -10,7 +14,12 @@ use std::path::{Path, PathBuf};
 use super::manifest::{self, Entry};
 use super::{look, read, said};
 use looks::Wanted;
+use play::Album;
+use report::{Prints, Report};
 use views::View;
+
+/// The folder of pictures that no model was trained on, from the folder of pictures on.
+const NEVER_TRAINED_ON: &str = "val/";
 
 /// A scene: its pictures in the order of the manifest.
 #[derive(Clone, Debug, Default)]
@@ -25,15 +34,31 @@ pub struct Scene {
 pub fn run(folder: &Path, out: &Path) -> Result<(), String> {
     let mut scenes = BTreeMap::new();
     add(&mut scenes, folder, "")?;
-    if folder.join("val/manifest.csv").exists() {
-        add(&mut scenes, folder, "val/")?;
+    if folder.join(NEVER_TRAINED_ON).join("manifest.csv").exists() {
+        add(&mut scenes, folder, NEVER_TRAINED_ON)?;
     }
     let scenes: Vec<Scene> = scenes.into_values().collect();
     fs::create_dir_all(out).map_err(|why| said(out, &why))?;
     let engine = look::engine(None)?;
     let wanted = wanted(&scenes, folder);
     let looks = looks::all(&engine, &wanted, &out.join("looks.csv"))?;
-    println!("{} looks", looks.len());
+    let album = Album { looks: &looks };
+    let prints = Prints {
+        passing: play::passing(&album, &scenes),
+        held: play::held(&album, &scenes),
+        onsets: play::onsets(&album, &scenes),
+        strangers: play::strangers(&album, &scenes),
+        disturbed: play::disturbances(&album, &scenes),
+    };
+    let report = Report::of(engine.name(), &prints, engine.mean_log_odds());
+    report.print();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = out.join(name);
+        fs::write(&path, bytes).map_err(|why| said(&path, &why))
+    };
+    write("prints.json", report.json().as_bytes())?;
+    write("prints.png", &chart::draw(&report)?)?;
+    println!("\nwritten to {}", out.display());
     Ok(())
 }
 
@@ -63,14 +88,17 @@ fn side<'a>(scene: &'a mut Scene, entry: &Entry) -> &'a mut Vec<String> {
     }
 }
 
-/// Every camera's view of fine pictures and of what failed in scenes that have both; disturbances of the
-/// first fine picture of a scene.
+/// Every camera's view of fine pictures, of what failed in scenes that have both, and of what was never
+/// trained on; disturbances of the first fine picture of a scene.
 fn wanted<'a>(scenes: &'a [Scene], folder: &Path) -> Vec<Wanted<'a>> {
     let cameras = || (0..View::CAMERAS).map(View::Camera);
     let mut wanted = Vec::new();
-    for scene in scenes.iter().filter(|scene| !scene.fine.is_empty()) {
+    let used = |scene: &&Scene| !scene.fine.is_empty() || scene.name.starts_with(NEVER_TRAINED_ON);
+    for scene in scenes.iter().filter(used) {
         for (n, file) in scene.fine.iter().chain(&scene.failed).enumerate() {
-            let disturbed = View::DISTURBANCES.into_iter().filter(|_| n == 0);
+            let disturbed = View::DISTURBANCES
+                .into_iter()
+                .filter(|_| n == 0 && !scene.fine.is_empty());
             wanted.push(Wanted {
                 path: PathBuf::from(folder).join(file),
                 file,

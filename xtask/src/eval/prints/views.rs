@@ -242,7 +242,7 @@ impl Square {
             let finger = fingers.map(|tip| near(px, py, (x, y), tip) / 0.022);
             let nearest = finger.into_iter().fold(arm, f64::min);
             let shade = tone * (1.0 - 0.35 * nearest * nearest);
-            (nearest < 1.0).then(|| [224.0 * shade, 172.0 * shade, 140.0 * shade])
+            (nearest < 1.0).then_some([224.0 * shade, 172.0 * shade, 140.0 * shade])
         });
     }
 }
