@@ -2,6 +2,10 @@
 export declare const Backend: Readonly<{ SERVICE: 0; EMBEDDED: 1 }>;
 /** Whose certificates count. */
 export declare const Trust: Readonly<{ BUNDLED: 0; SYSTEM: 1 }>;
+/** What a build of the library may have, for has(). */
+export declare const Feature: Readonly<{ EMBEDDED: 1; TLS: 2; EVENT_FD: 3; MONITOR: 4 }>;
+/** What to make of a printQuality, in colours or in words of the user's own language: 6 to 10, 4 and 5, 1 to 3. */
+export declare const QualityLevel: Readonly<{ UNKNOWN: 0; GOOD: 1; WATCH: 2; BAD: 3 }>;
 /** How much a line of the log matters, and with the setting logLevel which lines are told. */
 export declare const LogLevel: Readonly<{ ERROR: 1; WARN: 2; INFO: 3; DEBUG: 4; TRACE: 5 }>;
 /** What an event tells. */
@@ -10,7 +14,7 @@ export declare const EventKind: Readonly<{
   CONTEXT_RENEWED: 9; LATCHED: 10; STOPPED: 11;
 }>;
 
-/** A call failed, or was too early (code OE_NOT_DUE) or cancelled (OE_CANCELLED). The text holds no key. */
+/** A call failed, or was too early (code OE_NOT_DUE), cancelled (OE_CANCELLED) or saw nothing to judge (OE_BLIND). The text holds no key. */
 export declare class OeError extends Error {
   /** 0 is success, above 0 nothing is wrong, below 0 the group says who has to act. */
   readonly status: number;
@@ -26,11 +30,21 @@ export declare class OeError extends Error {
   readonly retryable: boolean;
 }
 
+/** A part of a picture, as it is shown (upright), in thousandths of its width and height, from its top left corner. */
+export interface Region {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
 /** A verdict. */
 export interface Result {
   /** 1 (failed) to 10 (perfect). */
   printQuality: number;
   qualityText: string;
+  /** One of QualityLevel. */
+  qualityLevel: number;
   /** 0 (perfect) to 100 (failed). */
   score: number | null;
   warningSuggested: boolean;
@@ -47,6 +61,8 @@ export interface Result {
   pauseEdge: boolean;
   latencyMs: number;
   frameAgeMs: number;
+  /** Where in this picture it looks failed, when the score is 50 or more and it is one place that is known. */
+  place: Region | null;
 }
 
 /** What happened to a monitored print. */
@@ -54,6 +70,11 @@ export interface Event {
   /** One of EventKind; ignore one you do not know. */
   kind: number;
   tag: number | bigint;
+  /**
+   * Of ERROR, LATCHED, STOPPED. Of CAMERA_STALLED why: 3 (OE_NO_EVENT) when no picture came, 0 when it was the same one again and
+   * again, 4 (OE_BLIND) when there was nothing to see, else the status with which they were refused.
+   */
+  status: number;
   /** Milliseconds since it was queued: do not pause on an old one. */
   ageMs: number;
   /** Of RESULT, WARNING and PAUSE. */
@@ -87,11 +108,14 @@ export interface Usage {
 
 /** What is undefined, null or an empty string is not set. */
 export interface Settings {
+  /** A service of your own may go without. */
   apiKey?: string;
   backend?: number;
   /** A service of your own. */
   endpoint?: string;
   allowHttp?: boolean;
+  /** Addresses of hosts that are not to be looked up: { 'printer.lan': '10.0.0.5, fd00::5' }. */
+  resolve?: Record<string, string>;
   trust?: number;
   caFile?: string;
   proxy?: string;
@@ -120,6 +144,14 @@ export interface Confidences {
   pauseConfidence?: number;
 }
 
+/** What is set for one print. */
+export interface Print extends Confidences {
+  /** The print's own; 0 is the client's. */
+  intervalSec?: number;
+  /** Parts of the picture that are never judged, 8 at most. With the embedded engine only. */
+  ignore?: Iterable<Region>;
+}
+
 declare class Handle {
   /** Frees it; again does nothing. */
   close(): void;
@@ -129,11 +161,14 @@ declare class Handle {
 export declare class Client extends Handle {
   constructor(settings: Settings);
   /** A new context for one print. Its errors, and those of checkKey(), have no httpStatus and no errorType. */
-  context(confidences?: Confidences): Promise<Context>;
+  context(print?: Print & {
+    /** A recording is played: capture times are the clock. With the embedded engine only. */
+    replay?: boolean;
+  }): Promise<Context>;
   /** The context that Context.save() wrote, after a restart. */
   restore(saved: string): Context;
   /** Watches a print, new or from Monitor.save(); its events carry the tag. */
-  monitor(print?: Confidences & { tag?: number; saved?: string }): Monitor;
+  monitor(print?: Print & { tag?: number; saved?: string }): Monitor;
   /** The oldest unread event, or null; never waits. */
   nextEvent(): Event | null;
   /** Events, until the client is closed or cancelled. */
@@ -166,6 +201,8 @@ export declare class Context extends Handle {
   renew(): Promise<void>;
   /** The delay between calls, where the service allows it; 0 is the service's own. */
   setInterval(seconds: number): void;
+  /** How certain it must be from now on; the service hears of it with the next renew(). */
+  setConfidence(warning: number, pause: number): void;
   /** For Client.restore(). Keep it as private as the key. */
   save(): string;
   readonly info: Info;
@@ -182,6 +219,8 @@ export declare class Monitor extends Handle {
   /** Verdicts go on, warnings and pauses are not told. */
   mute(muted?: boolean): void;
   setInterval(seconds: number): void;
+  /** How certain it must be from now on; for the service the context is made anew when its pace allows that. */
+  setConfidence(warning: number, pause: number): void;
   /** For Client.monitor({ saved }). Keep it as private as the key. */
   save(): string;
   readonly info: Info;
@@ -189,5 +228,7 @@ export declare class Monitor extends Handle {
 
 /** The library's, "0.2.0". */
 export declare function version(): string;
+/** Whether the library has one of Feature. */
+export declare function has(feature: number): boolean;
 /** What the library was built for and from. */
 export declare function buildInfo(): string;

@@ -1,8 +1,8 @@
 'use strict';
 // A thin layer over the C library; include/oe_process.h is its manual. Times are milliseconds, as in all of Node.
 const {
-  NO_EVENT, OeError, away, bind, blank, bytesOf, contextLastError, i32, i32Of, ms, nothing, oe, qualityText, setter, textOf,
-  u32, u32Of,
+  NO_EVENT, OeError, away, bind, blank, bytesOf, contextLastError, i32, i32Of, ms, nothing, oe, qualityLevel, qualityText,
+  setter, textOf, u16Of, u32, u32Of,
 } = require('./native.js');
 const { handles, setLog } = require('./log.js');
 
@@ -15,12 +15,14 @@ const EventKind = Object.freeze({
   CONTEXT_RENEWED: 9, LATCHED: 10, STOPPED: 11,
 });
 const Backend = Object.freeze({ SERVICE: 0, EMBEDDED: 1 });
+const Feature = Object.freeze({ EMBEDDED: 1, TLS: 2, EVENT_FD: 3, MONITOR: 4 });
+const QualityLevel = Object.freeze({ UNKNOWN: 0, GOOD: 1, WATCH: 2, BAD: 3 });
 const LogLevel = Object.freeze({ ERROR: 1, WARN: 2, INFO: 3, DEBUG: 4, TRACE: 5 });
 const Trust = Object.freeze({ BUNDLED: 0, SYSTEM: 1 });
 
 const native = {
   checkKey: oe.func('int32_t oe_client_check_key(void *)'),
-  contextCreate: oe.func('int32_t oe_context_create(void *, int32_t, int32_t, _Out_ void **)'),
+  contextCreate: oe.func('int32_t oe_context_create_with(void *, const oe_print_options *, _Out_ void **)'),
   renew: oe.func('int32_t oe_context_renew(void *)'),
   process: oe.func('int32_t oe_process_jpeg_at(void *, const uint8_t *, size_t, int64_t, _Inout_ oe_result *)'),
 };
@@ -37,9 +39,10 @@ const contextRestore = bind('oe_context_restore(void *, const char *, _Out_ void
 const contextCancel = bind('oe_context_cancel(void *)');
 const contextDue = bind('oe_context_due_in_ms(void *, _Out_ uint32_t *)');
 const contextInterval = bind('oe_context_set_interval_sec(void *, uint32_t)');
+const contextConfidence = setter('confidence', 'oe_context_set_confidence(void *, int32_t, int32_t)');
 const contextSave = bind('oe_context_save(void *, _Out_ uint8_t *, size_t, _Out_ size_t *)');
 const contextInfo = bind('oe_context_info(void *, _Inout_ oe_info *)');
-const monitorStart = bind('oe_monitor_start(void *, int32_t, int32_t, uint64_t, _Out_ void **)');
+const monitorStart = bind('oe_monitor_start_with(void *, const oe_print_options *, uint64_t, _Out_ void **)');
 const monitorStartSaved = bind('oe_monitor_start_saved(void *, const char *, uint64_t, _Out_ void **)');
 const monitorSubmit = bind('oe_monitor_submit(void *, const uint8_t *, size_t, int64_t)');
 const monitorStop = bind('oe_monitor_stop(void *)');
@@ -47,6 +50,7 @@ const monitorPause = bind('oe_monitor_pause(void *)');
 const monitorResume = bind('oe_monitor_resume(void *)');
 const monitorMute = bind('oe_monitor_mute(void *, int32_t)');
 const monitorInterval = bind('oe_monitor_set_interval_sec(void *, uint32_t)');
+const monitorConfidence = setter('confidence', 'oe_monitor_set_confidence(void *, int32_t, int32_t)');
 const monitorSave = bind('oe_monitor_save(void *, _Out_ uint8_t *, size_t, _Out_ size_t *)');
 const monitorInfo = bind('oe_monitor_info(void *, _Inout_ oe_info *)');
 const free = {
@@ -66,8 +70,12 @@ for (const [name, type, of, inC] of [
   ['userAgent', text, textOf, 'user_agent'], ['modelFile', text, textOf, 'model_file'],
 ]) settings[name] = { of, set: setter(name, `oe_options_set_${inC}(void *, ${type})`) };
 
+const setResolve = setter('resolve', `oe_options_set_resolve(void *, ${text}, ${text})`);
+
 // What is not given, and a string that is empty, is not set. A name that is none would be a setting that is lost.
-function setAll(options, { log, logLevel = LogLevel.INFO, ...given }) {
+function setAll(options, { log, logLevel = LogLevel.INFO, resolve, ...given }) {
+  for (const [host, addresses] of Object.entries(resolve ?? {}))
+    setResolve(options, textOf('resolve', host), textOf('resolve', addresses));
   for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(settings, name)) throw new TypeError(`there is no setting ${name}`);
     const { of, set } = settings[name];
@@ -76,12 +84,33 @@ function setAll(options, { log, logLevel = LogLevel.INFO, ...given }) {
   if (log !== undefined && log !== null) setLog(options, i32Of('logLevel', logLevel), log);
 }
 
+// The options of a print for C. More regions than there is room for are counted, and refused there.
+const MOST_REGIONS = 8;
+function printOptions({ warningConfidence = 0, pauseConfidence = 0, intervalSec = 0, ignore = [], replay = false }) {
+  const regions = Array.from(ignore, (region) => {
+    const { x, y, width, height } = region;
+    return { x: u16Of('x', x), y: u16Of('y', y), width: u16Of('width', width), height: u16Of('height', height) };
+  });
+  const count = regions.length;
+  while (regions.length < MOST_REGIONS) regions.push({ x: 0, y: 0, width: 0, height: 0 });
+  return {
+    ...blank('oe_print_options'),
+    warning_confidence: i32Of('warningConfidence', warningConfidence),
+    pause_confidence: i32Of('pauseConfidence', pauseConfidence),
+    interval_sec: u32Of('intervalSec', intervalSec),
+    ignore_count: count,
+    flags: replay ? 1 : 0,
+    ignore: regions.slice(0, MOST_REGIONS),
+  };
+}
+
 const unixMs = (when) => (when === undefined ? 0 : Number(when));
 
 function resultOf(r) {
   return {
     printQuality: r.print_quality,
     qualityText: qualityText(r.print_quality),
+    qualityLevel: qualityLevel(r.print_quality),
     score: r.score < 0 ? null : r.score,
     warningSuggested: r.warning_suggested !== 0,
     pauseSuggested: r.pause_suggested !== 0,
@@ -94,6 +123,7 @@ function resultOf(r) {
     pauseEdge: (r.flags & 2) !== 0,
     latencyMs: r.latency_ms,
     frameAgeMs: r.frame_age_ms,
+    place: r.place.width === 0 ? null : { x: r.place.x, y: r.place.y, width: r.place.width, height: r.place.height },
   };
 }
 
@@ -161,11 +191,10 @@ class Client extends Handle {
     for (const wake of [...this.#wakes]) wake();
   }
 
-  async context({ warningConfidence = 0, pauseConfidence = 0 } = {}) {
+  async context(print = {}) {
     const out = [null];
     try {
-      const confidences = [i32Of('warningConfidence', warningConfidence), i32Of('pauseConfidence', pauseConfidence)];
-      await away(native.contextCreate, nothing, this._handle, ...confidences, out);
+      await away(native.contextCreate, nothing, this._handle, printOptions(print), out);
     } catch (error) {
       if (this._handle !== null && error instanceof OeError) error.retryAfterMs = this.createDueInMs;
       throw error;
@@ -179,12 +208,11 @@ class Client extends Handle {
     return new Context(out[0], this._logs);
   }
 
-  monitor({ tag = 0, warningConfidence = 0, pauseConfidence = 0, saved } = {}) {
+  monitor({ tag = 0, saved, ...print } = {}) {
     const out = [null], number = BigInt(tag); // which takes whole numbers only
     if (number < 0n || number >= 2n ** 64n) throw new RangeError('the tag is not within 0 to 2n ** 64n - 1n');
     if (saved === undefined) {
-      const confidences = [i32Of('warningConfidence', warningConfidence), i32Of('pauseConfidence', pauseConfidence)];
-      monitorStart(this._handle, ...confidences, number, out);
+      monitorStart(this._handle, printOptions(print), number, out);
     } else {
       monitorStartSaved(this._handle, textOf('saved', saved), number, out);
     }
@@ -199,6 +227,7 @@ class Client extends Handle {
     return {
       kind,
       tag: event.tag,
+      status: event.status,
       ageMs: event.age_ms,
       result: [2, 3, 4].includes(kind) ? resultOf(result) : null,
       error: [5, 10, 11].includes(kind) ? new OeError(error) : null,
@@ -307,6 +336,10 @@ class Context extends Handle {
     contextInterval(this._handle, u32Of('the interval', seconds));
   }
 
+  setConfidence(warning, pause) {
+    contextConfidence(this._handle, i32Of('warning', warning), i32Of('pause', pause));
+  }
+
   save() {
     return saved(contextSave, this._handle);
   }
@@ -346,6 +379,10 @@ class Monitor extends Handle {
     monitorInterval(this._handle, u32Of('the interval', seconds));
   }
 
+  setConfidence(warning, pause) {
+    monitorConfidence(this._handle, i32Of('warning', warning), i32Of('pause', pause));
+  }
+
   save() {
     return saved(monitorSave, this._handle);
   }
@@ -355,6 +392,7 @@ class Monitor extends Handle {
   }
 }
 
+const hasFeature = oe.func('int32_t oe_has(int32_t)');
 const versionNumber = oe.func('uint32_t oe_version()');
 const buildInfoText = oe.func('size_t oe_build_info(_Out_ uint8_t *, size_t)');
 
@@ -363,10 +401,16 @@ function version() {
   return `${number >>> 16}.${(number >>> 8) & 255}.${number & 255}`;
 }
 
+function has(feature) {
+  return hasFeature(i32Of('feature', feature)) === 1;
+}
+
 function buildInfo() {
   const buffer = Buffer.alloc(512);
   buildInfoText(buffer, buffer.length);
   return buffer.toString('utf8', 0, buffer.indexOf(0));
 }
 
-module.exports = { Backend, Client, Context, EventKind, LogLevel, Monitor, OeError, Trust, buildInfo, version };
+module.exports = {
+  Backend, Client, Context, EventKind, Feature, LogLevel, Monitor, OeError, QualityLevel, Trust, buildInfo, has, version,
+};

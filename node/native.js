@@ -38,7 +38,8 @@ function load() {
 }
 
 const oe = load();
-const i32 = 'int32_t', u32 = 'uint32_t', u64 = 'uint64_t';
+const u16 = 'uint16_t', i32 = 'int32_t', u32 = 'uint32_t', u64 = 'uint64_t';
+koffi.struct('oe_region', { x: u16, y: u16, width: u16, height: u16 });
 const types = {
   oe_error: { status: i32, http_status: i32, retry_after_ms: u32, error_type: 'char [64]', text: 'char [256]' },
   oe_usage: { contexts: u32, processed: u64, possibly_billed: u64, failed: u64, creates: u64, bytes_sent: u64,
@@ -47,7 +48,9 @@ const types = {
     last_status: i32, due_in_ms: u32 },
   oe_result: { print_quality: i32, score: i32, warning_suggested: i32, pause_suggested: i32,
     faster_inspection_suggested: i32, minimum_interval_sec: u32, recommended_interval_sec: u32, next_due_ms: u32,
-    flags: u32, latency_ms: u32, frame_age_ms: u32 },
+    flags: u32, latency_ms: u32, frame_age_ms: u32, place: 'oe_region' },
+  oe_print_options: { warning_confidence: i32, pause_confidence: i32, interval_sec: u32, ignore_count: u32, flags: u32,
+    ignore: koffi.array('oe_region', 8, 'Array') },
   oe_event: { kind: i32, tag: u64, status: i32, age_ms: u32 },
 };
 for (const [name, members] of Object.entries(types)) koffi.struct(name, { struct_size: u32, ...members });
@@ -56,6 +59,7 @@ const blank = (name) => ({ struct_size: koffi.sizeof(name) });
 const statusName = oe.func('const char *oe_status_name(int32_t)');
 const statusText = oe.func('const char *oe_status_text(int32_t)');
 const isRetryable = oe.func('int32_t oe_status_is_retryable(int32_t)');
+const qualityLevel = oe.func('int32_t oe_quality_level(int32_t)');
 const qualityText = oe.func('const char *oe_quality_text(int32_t)');
 const lastError = oe.func('int32_t oe_last_error(_Inout_ oe_error *)');
 const contextLastError = oe.func('int32_t oe_context_last_error(void *, _Inout_ oe_error *)');
@@ -118,6 +122,7 @@ function numberOf(name, value, lowest, highest, refused) {
 }
 const i32Of = (name, value) => numberOf(name, value, -(2 ** 31), 2 ** 31 - 1, -1);
 const u32Of = (name, value) => numberOf(name, value, 0, NEVER, NEVER);
+const u16Of = (name, value) => numberOf(name, value, 0, 65535, 65535);
 
 // A picture where it lies: a part of a larger buffer is that part.
 function bytesOf(data) {
@@ -141,6 +146,6 @@ function away(call, read, ...values) {
 }
 
 module.exports = {
-  NO_EVENT, OeError, away, bind, blank, bytesOf, contextLastError, i32, i32Of, ms, nothing, oe, qualityText, setter, textOf,
-  u32, u32Of,
+  NO_EVENT, OeError, away, bind, blank, bytesOf, contextLastError, i32, i32Of, ms, nothing, oe, qualityLevel, qualityText,
+  setter, textOf, u16Of, u32, u32Of,
 };

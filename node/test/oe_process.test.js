@@ -3,9 +3,10 @@
 const assert = require('assert');
 const { execFile } = require('child_process');
 const fs = require('fs');
+const http = require('http');
 const test = require('node:test');
 const { promisify } = require('util');
-const { Client, EventKind, LogLevel, OeError, buildInfo, version } = require('oe-process');
+const { Client, EventKind, Feature, LogLevel, OeError, QualityLevel, buildInfo, has, version } = require('oe-process');
 
 const run = promisify(execFile);
 const soon = (ms = 200) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -45,6 +46,67 @@ test('errors say who has to act', async () => {
   const nobody = client({ endpoint: 'http://127.0.0.1:1' });
   await assert.rejects(nobody.context(), (error) => error instanceof OeError && error.code === 'OE_ERR_CONNECT' && error.retryable &&
     error.retryAfterMs > 0 && error.retryAfterMs < Infinity);
+  nobody.close();
+});
+
+test('what is set for one print', async () => {
+  const account = client(), corner = { x: 0, y: 0, width: 100, height: 100 };
+  const print = await account.context({ warningConfidence: 2, pauseConfidence: 5, intervalSec: 33 });
+  const result = await print.process(frame);
+  assert.ok(result.nextDueMs > 32000 && result.nextDueMs <= 33000);
+  assert.deepStrictEqual([result.place, result.qualityLevel], [null, QualityLevel.GOOD]);
+  print.setConfidence(1, 1);
+  assert.throws(() => print.setConfidence(1, 6), { message: /^OE_ERR_ARGUMENT: confidence: / });
+  for (const [code, more] of [
+    ['OE_ERR_UNSUPPORTED', { ignore: [corner] }], ['OE_ERR_UNSUPPORTED', { replay: true }],
+    ['OE_ERR_ARGUMENT', { ignore: Array(9).fill(corner) }], ['OE_ERR_ARGUMENT', { ignore: [{ ...corner, width: 65536 + 5 }] }],
+    ['OE_ERR_ARGUMENT', { ignore: [{ ...corner, width: 1000, height: 1000 }] }], ['OE_ERR_ARGUMENT', { intervalSec: 2 ** 32 + 5 }],
+  ]) {
+    await assert.rejects(account.context(more), { code });
+    assert.throws(() => account.monitor(more), { code: more.replay ? 'OE_ERR_ARGUMENT' : code });
+  }
+  const monitor = account.monitor({ intervalSec: 40 });
+  monitor.setConfidence(3, 3);
+  monitor.stop();
+  assert.throws(() => monitor.setConfidence(3, 3), { code: 'OE_ERR_CLOSED' });
+  for (const handle of [monitor, print, account]) handle.close();
+});
+
+test('a name that is not looked up, no key, and what a service of ones own sees', { timeout: 60000 }, async () => {
+  const said = { Place: [250, 500, 125, 400] };
+  const service = http.createServer((request, response) => {
+    request.resume().on('end', () => {
+      const base = `http://printer.invalid:${service.address().port}`;
+      response.end(JSON.stringify({
+        ContextId: 'C', ProcessRequestUrl: `${base}/p`, FallbackProcessRequestUrl: `${base}/f`, NextProcessIntervalSec: 20,
+        PrintQuality: 2, WarningSuggested: false, PauseSuggested: false, key: request.headers['x-api-key'], ...said,
+      }));
+    });
+  });
+  await new Promise((resolve) => service.listen(0, '127.0.0.1', resolve));
+  const endpoint = `http://printer.invalid:${service.address().port}`, allowHttp = true;
+  const wrong = { endpoint, allowHttp, resolve: { 'printer.invalid': 'x' } };
+  assert.throws(() => new Client(wrong), { message: /^OE_ERR_ARGUMENT: resolve: / });
+  const account = new Client({ endpoint, allowHttp, resolve: { 'printer.invalid': '127.0.0.1' } });
+  const print = await account.context(), result = await print.process(frame);
+  assert.deepStrictEqual([result.place, result.qualityLevel], [{ x: 250, y: 500, width: 125, height: 400 }, QualityLevel.BAD]);
+  said.Blind = true;
+  const dark = await account.context();
+  await assert.rejects(dark.process(frame), { code: 'OE_BLIND', status: 4, retryable: true });
+  assert.ok(dark.dueInMs > 19000 && dark.info.lastStatus === 4);
+  for (const handle of [dark, print, account]) handle.close();
+  service.closeAllConnections?.();
+  service.close();
+  assert.ok(has(Feature.MONITOR) && !has(0));
+});
+
+test('an event says why', { timeout: 60000 }, async () => {
+  const nobody = client({ endpoint: 'http://127.0.0.1:1' }), monitor = nobody.monitor();
+  for await (const event of nobody) {
+    assert.strictEqual(event.status, event.error === null ? 0 : event.error.status);
+    if (event.kind === EventKind.ERROR) break;
+  }
+  monitor.close();
   nobody.close();
 });
 

@@ -17,11 +17,12 @@ import ctypes
 
 from . import _native
 from ._client import Client, Context, Monitor
-from ._types import Backend, Error, Event, EventKind, Info, LogLevel, NotDue, Result, Status, Trust, Usage
+from ._types import (
+    Backend, Blind, Error, Event, EventKind, Feature, Info, LogLevel, NotDue, QualityLevel, Region, Result, Status, Trust, Usage)
 
 __all__ = [
-    "Backend", "Client", "Context", "Error", "Event", "EventKind", "Info", "LogLevel", "Monitor", "NotDue", "Result", "Status",
-    "Trust", "Usage", "build_info", "version",
+    "Backend", "Blind", "Client", "Context", "Error", "Event", "EventKind", "Feature", "Info", "LogLevel", "Monitor", "NotDue",
+    "QualityLevel", "Region", "Result", "Status", "Trust", "Usage", "build_info", "has", "version",
 ]
 
 
@@ -29,6 +30,11 @@ def version() -> tuple[int, int, int]:
     """The library's: major, minor, patch."""
     number: int = _native.library.oe_version()
     return number >> 16, number >> 8 & 255, number & 255
+
+
+def has(feature: Feature) -> bool:
+    """Whether the library has a feature, without trying it."""
+    return bool(_native.library.oe_has(feature))
 
 
 def build_info() -> str:

@@ -7,13 +7,13 @@ import os
 import sys
 import threading
 from types import TracebackType
-from typing import TYPE_CHECKING, AsyncIterator, Callable, Iterator, Optional, Set, Type, TypeVar, Union
+from typing import TYPE_CHECKING, AsyncIterator, Callable, Iterable, Iterator, Mapping, Optional, Set, Type, TypeVar, Union
 
 from . import _log, _native
 from ._buffer import held
 from ._types import (
-    Backend, Error, Event, EventKind, Info, LogLevel, NotDue, Result, Status, Time, Trust, Usage, _check, _i32, _seconds,
-    _status, _text, _u32, _unix_ms)
+    Backend, Error, Event, EventKind, Info, LogLevel, NotDue, Result, Status, Time, Trust, Usage, _check, _i32,
+    _print_options, _seconds, _status, _text, _u32, _unix_ms)
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -67,7 +67,8 @@ class _Handle:
 class Client(_Handle):
     """One account and its connections; may be used from any thread.
 
-    A setting that is None or "" is not set. `log` gets the library's lines up to `log_level`, each with its level, on any
+    A service of your own may go without a key. `resolve` names the addresses of hosts that are not to be looked up:
+    {"printer.lan": "10.0.0.5, fd00::5"}. A setting that is None or "" is not set. `log` gets the library's lines up to `log_level`, each with its level, on any
     thread; what it raises goes to sys.unraisablehook. A client with a log function is closed when Python ends, with all that
     was made from it."""
 
@@ -79,7 +80,7 @@ class Client(_Handle):
         proxy: Optional[str] = None, timeout: Optional[float] = None, connect_timeout: Optional[float] = None,
         interval: Optional[int] = None, max_frame_age: Optional[float] = None, workers: Optional[int] = None,
         user_agent: Optional[str] = None, model_file: Optional[str] = None, log: Optional[_log.Log] = None,
-        log_level: LogLevel = LogLevel.INFO,
+        log_level: LogLevel = LogLevel.INFO, resolve: Optional[Mapping[str, str]] = None,
     ) -> None:
         super().__init__(None)
         self._lock = threading.Lock()
@@ -98,6 +99,8 @@ class Client(_Handle):
             for name, value in text.items():
                 if value:
                     _check(getattr(_oe, "oe_options_set_" + name)(options, _text(value, name)), name)
+            for host, addresses in (resolve or {}).items():
+                _check(_oe.oe_options_set_resolve(options, _text(host, "resolve"), _text(addresses, "resolve")), "resolve")
             for name, setting in number.items():
                 if setting is not None:
                     _check(getattr(_oe, "oe_options_set_" + _IN_C.get(name, name))(options, setting), name)
@@ -124,11 +127,16 @@ class Client(_Handle):
         for wake in wakes:
             wake()
 
-    def context(self, warning_confidence: int = 0, pause_confidence: int = 0) -> Context:
-        """A new context for one print. Confidences are 1 (soonest) to 5 (only when certain); 0 is 3."""
+    def context(
+        self, warning_confidence: int = 0, pause_confidence: int = 0, *, interval: float = 0,
+        ignore: Iterable[tuple[int, int, int, int]] = (), replay: bool = False
+    ) -> Context:
+        """A new context for one print. Confidences are 1 (soonest) to 5 (only when certain); 0 is 3. An interval of 0 is the
+        client's. With the embedded engine only: parts of the picture (see Region) that are never judged, and a recording,
+        whose capture times are the clock."""
         out = ctypes.c_void_p()
-        _check(_oe.oe_context_create(
-            self._handle, _i32(warning_confidence), _i32(pause_confidence), ctypes.byref(out)))
+        options = _print_options((warning_confidence, pause_confidence), interval, ignore, replay)
+        _check(_oe.oe_context_create_with(self._handle, ctypes.byref(options), ctypes.byref(out)))
         return Context(out.value, self._logs)
 
     def restore(self, saved: str) -> Context:
@@ -138,15 +146,16 @@ class Client(_Handle):
         return Context(out.value, self._logs)
 
     def monitor(
-        self, tag: int = 0, warning_confidence: int = 0, pause_confidence: int = 0, saved: Optional[str] = None
+        self, tag: int = 0, warning_confidence: int = 0, pause_confidence: int = 0, saved: Optional[str] = None, *,
+        interval: float = 0, ignore: Iterable[tuple[int, int, int, int]] = ()
     ) -> Monitor:
-        """Watches a print, new or from Monitor.save(); its events carry the tag."""
+        """Watches a print, new as by context() or from Monitor.save(), which has all but the tag; its events carry that."""
         out = ctypes.c_void_p()
         if not 0 <= tag < 2**64:
             raise ValueError("the tag is not within 0 to 2**64 - 1")
         if saved is None:
-            confidences = _i32(warning_confidence), _i32(pause_confidence)
-            _check(_oe.oe_monitor_start(self._handle, *confidences, tag, ctypes.byref(out)))
+            options = _print_options((warning_confidence, pause_confidence), interval, ignore, False)
+            _check(_oe.oe_monitor_start_with(self._handle, ctypes.byref(options), tag, ctypes.byref(out)))
         else:
             _check(_oe.oe_monitor_start_saved(self._handle, _text(saved, "saved"), tag, ctypes.byref(out)))
         return Monitor(out.value, self._logs)
@@ -173,7 +182,7 @@ class Client(_Handle):
         has_result = kind in (EventKind.RESULT, EventKind.WARNING, EventKind.PAUSE)
         has_error = kind in (EventKind.ERROR, EventKind.LATCHED, EventKind.STOPPED)
         return Event(kind, event.tag, event.age_ms / 1000, Result._of(result) if has_result else None,
-                     Error(error) if has_error else None)
+                     Error(error) if has_error else None, _status(event.status))
 
     def _ended(self, cancels: int) -> bool:
         """Whether it was closed, or cancelled since there were so many cancels."""
@@ -290,7 +299,8 @@ class Context(_Handle):
     _free = "oe_context_free"
 
     def process(self, jpeg: Buffer, captured_at: Time = None) -> Result:
-        """Sends one picture and gives the verdict. Raises NotDue before its time; nothing is sent then. The picture may be in
+        """Sends one picture and gives the verdict. Raises NotDue before its time; nothing is sent then. Raises Blind when it shows
+        nothing to judge. The picture may be in
         anything that holds bytes; it is not copied, and must not change before this returns."""
         result = _native.Result()
         with held(jpeg) as (place, size):
@@ -320,6 +330,10 @@ class Context(_Handle):
     def set_interval(self, seconds: int) -> None:
         """The delay between calls, where the service allows it; 0 is the service's own."""
         _check(_oe.oe_context_set_interval_sec(self._handle, _u32(seconds)), "interval")
+
+    def set_confidence(self, warning: int, pause: int) -> None:
+        """How certain it must be from now on; the service hears of it with the next renew()."""
+        _check(_oe.oe_context_set_confidence(self._handle, _i32(warning), _i32(pause)), "confidence")
 
     def save(self) -> str:
         """For Client.restore() after a restart. Keep it as private as the key."""
@@ -360,6 +374,10 @@ class Monitor(_Handle):
     def set_interval(self, seconds: int) -> None:
         """As Context.set_interval()."""
         _check(_oe.oe_monitor_set_interval_sec(self._handle, _u32(seconds)), "interval")
+
+    def set_confidence(self, warning: int, pause: int) -> None:
+        """How certain it must be from now on; for the service the context is made anew when its pace allows that."""
+        _check(_oe.oe_monitor_set_confidence(self._handle, _i32(warning), _i32(pause)), "confidence")
 
     def save(self) -> str:
         """For Client.monitor(saved=...) after a restart. Keep it as private as the key."""

@@ -40,12 +40,23 @@ class Info(_Structure):
     ]
 
 
+class Region(c.Structure):
+    _fields_ = [("x", c.c_uint16), ("y", c.c_uint16), ("width", c.c_uint16), ("height", c.c_uint16)]
+
+
+class PrintOptions(_Structure):
+    _fields_ = [
+        ("struct_size", c.c_uint32), ("warning_confidence", c.c_int32), ("pause_confidence", c.c_int32),
+        ("interval_sec", c.c_uint32), ("ignore_count", c.c_uint32), ("flags", c.c_uint32), ("ignore", Region * 8),
+    ]
+
+
 class Result(_Structure):
     _fields_ = [
         ("struct_size", c.c_uint32), ("print_quality", c.c_int32), ("score", c.c_int32),
         ("warning_suggested", c.c_int32), ("pause_suggested", c.c_int32), ("faster_inspection_suggested", c.c_int32),
         ("minimum_interval_sec", c.c_uint32), ("recommended_interval_sec", c.c_uint32), ("next_due_ms", c.c_uint32),
-        ("flags", c.c_uint32), ("latency_ms", c.c_uint32), ("frame_age_ms", c.c_uint32),
+        ("flags", c.c_uint32), ("latency_ms", c.c_uint32), ("frame_age_ms", c.c_uint32), ("place", Region),
     ]
 
 
@@ -65,10 +76,12 @@ FREE_FN = c.CFUNCTYPE(None, c.c_void_p)
 # name: (result, arguments)
 _PROTOTYPES = {
     "oe_version": (_U, []),
+    "oe_has": (_I, [_I]),
     "oe_build_info": (_Z, [_S, _Z]),
     "oe_status_name": (_S, [_STATUS]),
     "oe_status_text": (_S, [_STATUS]),
     "oe_status_is_retryable": (_I, [_STATUS]),
+    "oe_quality_level": (_I, [_I]),
     "oe_quality_text": (_S, [_I]),
     "oe_last_error": (_STATUS, [c.POINTER(Error)]),
     "oe_context_last_error": (_STATUS, [_H, c.POINTER(Error)]),
@@ -81,6 +94,7 @@ _PROTOTYPES = {
     "oe_options_set_trust": (_STATUS, [_H, _I]),
     "oe_options_set_ca_file": (_STATUS, [_H, _S]),
     "oe_options_set_proxy": (_STATUS, [_H, _S]),
+    "oe_options_set_resolve": (_STATUS, [_H, _S, _S]),
     "oe_options_set_timeout_ms": (_STATUS, [_H, _U]),
     "oe_options_set_connect_timeout_ms": (_STATUS, [_H, _U]),
     "oe_options_set_interval_sec": (_STATUS, [_H, _U]),
@@ -98,18 +112,19 @@ _PROTOTYPES = {
     "oe_client_usage": (_STATUS, [_H, c.POINTER(Usage)]),
     "oe_client_next_event": (_STATUS, [_H, _U, c.POINTER(Event), c.POINTER(Result), c.POINTER(Error)]),
     "oe_client_event_fd": (c.c_ssize_t, [_H]),
-    "oe_context_create": (_STATUS, [_H, _I, _I, _HP]),
+    "oe_context_create_with": (_STATUS, [_H, c.POINTER(PrintOptions), _HP]),
     "oe_context_free": (None, [_H]),
     "oe_context_renew": (_STATUS, [_H]),
     "oe_context_due_in_ms": (_STATUS, [_H, _UP]),
     "oe_context_wait_due": (_STATUS, [_H]),
     "oe_context_cancel": (_STATUS, [_H]),
     "oe_context_set_interval_sec": (_STATUS, [_H, _U]),
+    "oe_context_set_confidence": (_STATUS, [_H, _I, _I]),
     "oe_context_save": (_STATUS, [_H, _S, _Z, _ZP]),
     "oe_context_restore": (_STATUS, [_H, _S, _HP]),
     "oe_context_info": (_STATUS, [_H, c.POINTER(Info)]),
     "oe_process_jpeg_at": (_STATUS, [_H, c.c_void_p, _Z, _L, c.POINTER(Result)]),
-    "oe_monitor_start": (_STATUS, [_H, _I, _I, _Q, _HP]),
+    "oe_monitor_start_with": (_STATUS, [_H, c.POINTER(PrintOptions), _Q, _HP]),
     "oe_monitor_start_saved": (_STATUS, [_H, _S, _Q, _HP]),
     "oe_monitor_free": (None, [_H]),
     "oe_monitor_stop": (_STATUS, [_H]),
@@ -117,6 +132,7 @@ _PROTOTYPES = {
     "oe_monitor_resume": (_STATUS, [_H]),
     "oe_monitor_mute": (_STATUS, [_H, _I]),
     "oe_monitor_set_interval_sec": (_STATUS, [_H, _U]),
+    "oe_monitor_set_confidence": (_STATUS, [_H, _I, _I]),
     "oe_monitor_submit": (_STATUS, [_H, c.c_void_p, _Z, _L]),
     "oe_monitor_info": (_STATUS, [_H, c.POINTER(Info)]),
     "oe_monitor_save": (_STATUS, [_H, _S, _Z, _ZP]),

@@ -7,7 +7,7 @@ import enum
 import math
 import re
 from dataclasses import dataclass
-from typing import Optional, Union
+from typing import Iterable, NamedTuple, Optional, Union
 
 from . import _native
 
@@ -23,6 +23,7 @@ class Status(enum.IntEnum):
     NOT_DUE = 1
     CANCELLED = 2
     NO_EVENT = 3
+    BLIND = 4
     ARGUMENT = -1
     HANDLE = -2
     ABI = -3
@@ -73,6 +74,27 @@ class Trust(enum.IntEnum):
 
     BUNDLED = 0
     SYSTEM = 1
+
+
+class Feature(enum.IntEnum):
+    """What a build of the library may have, for has()."""
+
+    EMBEDDED = 1
+    TLS = 2
+    EVENT_FD = 3
+    MONITOR = 4
+
+
+class QualityLevel(enum.IntEnum):
+    """What to make of a print_quality, in colours or in words of the user's own language."""
+
+    UNKNOWN = 0
+    GOOD = 1
+    """6 to 10."""
+    WATCH = 2
+    """4 and 5."""
+    BAD = 3
+    """1 to 3."""
 
 
 class LogLevel(enum.IntEnum):
@@ -145,7 +167,7 @@ class Error(Exception):
         self.http_status: int = failure.http_status
         """Of the answer; 0 when none was read."""
         self.retry_after: Optional[float] = _seconds(failure.retry_after_ms)
-        """Seconds until the next call is allowed; infinite when somebody has to act first; None of a NotDue: due_in has it."""
+        """Seconds until the next call is allowed; infinite when somebody has to act first; None of a NotDue or Blind: due_in has it."""
         self.error_type: str = failure.error_type.decode()
         """The service's own word for the reason, if it is a known one."""
         self.retryable = bool(_oe.oe_status_is_retryable(failure.status))
@@ -164,6 +186,14 @@ class NotDue(Error):
         self.retry_after = None
 
 
+class Blind(Error):
+    """The picture arrived and shows nothing to judge: there is no verdict, and nothing failed. The next one is due as ever."""
+
+    def __init__(self, failure: _native.Error, setting: Optional[str] = None) -> None:
+        super().__init__(failure, setting)
+        self.retry_after = None
+
+
 def _check(status: int, setting: Optional[str] = None) -> int:
     if status == Status.OK or status == Status.NO_EVENT:
         return status
@@ -172,7 +202,7 @@ def _check(status: int, setting: Optional[str] = None) -> int:
     if failure.status != status:
         failure = _native.Error()
         failure.status = status
-    raise (NotDue if status > 0 else Error)(failure, setting)
+    raise (Blind if status == Status.BLIND else NotDue if status > 0 else Error)(failure, setting)
 
 
 def _text(value: str, name: str) -> bytes:
@@ -191,6 +221,15 @@ def _u32(number: float) -> int:
 def _i32(number: int) -> int:
     """The same for signed ones."""
     return number if -2**31 <= number < 2**31 else -1
+
+
+class Region(NamedTuple):
+    """A part of a picture, as it is shown (upright), in thousandths of its width and height, from its top left corner."""
+
+    x: int
+    y: int
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -213,6 +252,8 @@ class Result:
     flags: int
     latency: float
     frame_age: float
+    place: Optional[Region] = None
+    """Where in this picture it looks failed, when the score is 50 or more and it is one place that is known."""
 
     @property
     def warning_edge(self) -> bool:
@@ -225,6 +266,11 @@ class Result:
         return bool(self.flags & 2)
 
     @property
+    def quality_level(self) -> QualityLevel:
+        """The quality in a colour."""
+        return QualityLevel(_oe.oe_quality_level(self.print_quality))
+
+    @property
     def quality_text(self) -> str:
         """The quality in a word."""
         text: bytes = _oe.oe_quality_text(self.print_quality)
@@ -235,7 +281,30 @@ class Result:
         return cls(
             r.print_quality, None if r.score < 0 else r.score, bool(r.warning_suggested), bool(r.pause_suggested),
             bool(r.faster_inspection_suggested), r.minimum_interval_sec, r.recommended_interval_sec,
-            _seconds(r.next_due_ms), r.flags, r.latency_ms / 1000, r.frame_age_ms / 1000)
+            _seconds(r.next_due_ms), r.flags, r.latency_ms / 1000, r.frame_age_ms / 1000,
+            Region(r.place.x, r.place.y, r.place.width, r.place.height) if r.place.width else None)
+
+
+_MOST_REGIONS = 8
+
+
+def _u16(number: int) -> int:
+    """A number for C, where it would be cut to 16 bits: what does not fit becomes what is always refused."""
+    return number if 0 <= number < 2**16 else 2**16 - 1
+
+
+def _print_options(
+    confidences: tuple[int, int], interval: float, ignore: Iterable[tuple[int, int, int, int]], replay: bool
+) -> _native.PrintOptions:
+    """The options of a print for C. More regions than there is room for are counted, and refused there."""
+    options = _native.PrintOptions()
+    options.warning_confidence, options.pause_confidence = map(_i32, confidences)
+    options.interval_sec, options.flags = _u32(interval), int(bool(replay))
+    for number, region in enumerate(ignore):
+        options.ignore_count = number + 1
+        if number < _MOST_REGIONS:
+            options.ignore[number] = _native.Region(*map(_u16, region))
+    return options
 
 
 @dataclass(frozen=True)
@@ -250,6 +319,9 @@ class Event:
     """Of RESULT, WARNING and PAUSE."""
     error: Optional[Error]
     """Of ERROR, LATCHED and STOPPED."""
+    status: Union[Status, int] = Status.OK
+    """Of these too. Of CAMERA_STALLED why: NO_EVENT when no picture came, OK when it was the same one again and again, BLIND when
+    there was nothing to see, else the status with which they were refused."""
 
 
 @dataclass(frozen=True)

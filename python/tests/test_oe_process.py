@@ -3,6 +3,8 @@ import array
 import asyncio
 import ctypes
 import gc
+import http.server
+import json
 import mmap
 import os
 import pathlib
@@ -69,6 +71,102 @@ class OneContext(unittest.TestCase):
             with self.assertRaises(oe_process.NotDue) as cancelled:
                 print_.wait_due()
             self.assertEqual(cancelled.exception.status, Status.CANCELLED)
+
+
+class OnePrint(unittest.TestCase):
+    def test_what_is_set_for_one_print(self):
+        with client() as account:
+            with account.context(2, 5, interval=33) as print_:
+                self.assertTrue(32 < print_.process(FRAME).next_due <= 33)
+                print_.set_confidence(1, 1)
+                with self.assertRaises(oe_process.Error) as wrong:
+                    print_.set_confidence(1, 2**32 + 1)
+                self.assertTrue(str(wrong.exception).startswith("ARGUMENT: confidence: "), str(wrong.exception))
+            corner = oe_process.Region(0, 0, 100, 100)
+            for status, more in (
+                (Status.UNSUPPORTED, {"ignore": [corner]}), (Status.UNSUPPORTED, {"replay": True}),
+                (Status.ARGUMENT, {"ignore": [corner] * 9}), (Status.ARGUMENT, {"ignore": [(0, 0, 2**16 + 5, 5)]}),
+                (Status.ARGUMENT, {"ignore": [(0, 0, 1000, 1000)]}), (Status.ARGUMENT, {"interval": 2**32 + 5}),
+            ):
+                with self.subTest(more), self.assertRaises(oe_process.Error) as refused:
+                    account.context(**more)
+                self.assertEqual(refused.exception.status, status)
+                if "replay" not in more:
+                    with self.assertRaises(oe_process.Error) as refused:
+                        account.monitor(**more)
+                    self.assertEqual(refused.exception.status, status)
+            with account.monitor(interval=40) as monitor:
+                monitor.set_confidence(3, 3)
+                monitor.stop()
+                with self.assertRaises(oe_process.Error) as closed:
+                    monitor.set_confidence(3, 3)
+                self.assertEqual(closed.exception.status, Status.CLOSED)
+
+    def test_a_name_that_is_not_looked_up_and_no_key(self):
+        named = f"http://printer.invalid:{ENDPOINT.rsplit(':', 1)[1]}"
+        pinned = {"printer.invalid": "127.0.0.1", "other.invalid": "::1"}
+        with oe_process.Client(endpoint=named, allow_http=True, resolve=pinned) as account, account.context() as print_:
+            self.assertEqual(print_.process(FRAME).quality_level, oe_process.QualityLevel.GOOD)
+        with self.assertRaises(oe_process.Error) as wrong:
+            oe_process.Client(endpoint=named, allow_http=True, resolve={"printer.invalid": "x"})
+        self.assertTrue(str(wrong.exception).startswith("ARGUMENT: resolve: "), str(wrong.exception))
+        self.assertTrue(oe_process.has(oe_process.Feature.MONITOR))
+
+    def test_what_a_service_of_ones_own_sees(self):
+        said = {"Place": [250, 500, 125, 400]}
+        context = {"ContextId": "C", "NextProcessIntervalSec": 20, "PrintQuality": 2, "WarningSuggested": False, "PauseSuggested": False}
+
+        class Own(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                base = f"http://127.0.0.1:{self.server.server_port}"
+                urls = {"ProcessRequestUrl": base + "/p", "FallbackProcessRequestUrl": base + "/f"}
+                body = json.dumps({**context, **urls, **said}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *words):
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Own) as service:
+            threading.Thread(target=service.serve_forever, daemon=True).start()
+            base = f"http://127.0.0.1:{service.server_port}"
+            with oe_process.Client(endpoint=base, allow_http=True) as account:
+                with account.context() as print_:
+                    result = print_.process(FRAME)
+                    self.assertEqual(result.place, oe_process.Region(250, 500, 125, 400))
+                    self.assertEqual(result.quality_level, oe_process.QualityLevel.BAD)
+                said.clear()
+                with account.context() as print_:
+                    self.assertIsNone(print_.process(FRAME).place)
+                said["Blind"] = True
+                with account.context() as print_:
+                    with self.assertRaises(oe_process.Blind) as blind:
+                        print_.process(FRAME)
+                    self.assertEqual((blind.exception.status, blind.exception.retry_after), (Status.BLIND, None))
+                    self.assertTrue(blind.exception.retryable)
+                    self.assertTrue(19 < print_.due_in <= 20)
+                    self.assertEqual(print_.info.last_status, Status.BLIND)
+            service.shutdown()
+
+    def test_an_event_says_why(self):
+        with oe_process.Client(api_key="k", endpoint="http://127.0.0.1:1", allow_http=True) as nobody, nobody.monitor():
+            for event in nobody.events():
+                self.assertEqual(event.status, event.error.status if event.error else Status.OK)
+                if event.kind == EventKind.ERROR:
+                    self.assertEqual(event.status, Status.CONNECT)
+                    break
+        stalled = _native.Event()
+        stalled.kind, stalled.status = EventKind.CAMERA_STALLED, Status.BLIND
+
+        def told(handle, ms, event, result, error):
+            ctypes.memmove(event, ctypes.byref(stalled), ctypes.sizeof(stalled))
+            return 0
+
+        with client() as account, unittest.mock.patch.object(_client._oe, "oe_client_next_event", told):
+            self.assertEqual(account.next_event(0).status, Status.BLIND)
 
 
 class Settings(unittest.TestCase):
@@ -403,8 +501,8 @@ class Drift(unittest.TestCase):
     def test_every_function_is_reached_or_left_out_on_purpose(self):
         names = set(pathlib.Path(os.environ["OE_TEST_SYMBOLS"]).read_text().split())
         # The structures are made here; the others are doubles.
-        left = {f"oe_{n}_init" for n in ("error", "event", "info", "result", "usage")}
-        left |= {"oe_options_set_ca_pem", "oe_process_jpeg"}
+        left = {f"oe_{n}_init" for n in ("error", "event", "info", "print_options", "result", "usage")}
+        left |= {"oe_options_set_ca_pem", "oe_process_jpeg", "oe_context_create", "oe_monitor_start", "oe_version_string"}
         self.assertEqual(names - set(_native._PROTOTYPES), left)
 
 

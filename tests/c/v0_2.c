@@ -216,6 +216,40 @@ static void print_members(oe_client *client)
     both(NULL, &print, OE_ERR_HANDLE, OE_ERR_HANDLE);
 }
 
+typedef struct heard { oe_client *client; int lines; } heard;
+
+static void on_log(void *user_data, int32_t level, const char *text)
+{
+    heard *h = user_data;
+    oe_context *context = NULL;
+    oe_monitor *monitor = NULL;
+    (void)level; (void)text;
+    if (!h->client) return;
+    h->lines++;
+    IS(oe_context_create_with(h->client, NULL, &context), OE_ERR_REENTRANT);
+    IS(oe_monitor_start_with(h->client, NULL, 1, &monitor), OE_ERR_REENTRANT);
+    CHECK(oe_has(OE_FEATURE_TLS) == 1 && oe_quality_level(1) == OE_LEVEL_BAD);
+}
+
+static void inside_the_log(const char *url)
+{
+    heard h = { NULL, 0 };
+    oe_client *client = NULL;
+    oe_context *context = NULL;
+    oe_options *o = oe_options_new();
+    IS(oe_options_set_endpoint(o, url), OE_OK);
+    IS(oe_options_set_allow_http(o, 1), OE_OK);
+    IS(oe_options_set_log(o, OE_LOG_TRACE, on_log, &h, NULL), OE_OK);
+    IS(oe_client_new(o, &client), OE_OK);
+    oe_options_free(o);
+    h.client = client;
+    IS(oe_context_create_with(client, NULL, &context), OE_OK);
+    CHECK(h.lines > 0);
+    h.client = NULL;
+    oe_context_free(context);
+    oe_client_free(client);
+}
+
 static void confidence(oe_client *client)
 {
     oe_print_options print = OE_PRINT_OPTIONS_INIT;
@@ -263,6 +297,7 @@ int main(int argc, char **argv)
     print_sizes(client);
     print_members(client);
     confidence(client);
+    inside_the_log(argv[1]);
     oe_client_free(client);
     printf("%d failed\n", failures);
     return failures != 0;

@@ -14,6 +14,8 @@ void options(oe::options &o, const std::string &text, const std::uint8_t *pem)
     o.set_ca_file(text);
     o.set_ca_pem(pem, 1);
     o.set_proxy("x");
+    o.set_resolve("a", "::1");
+    o.set_resolve(std::string("a"), std::string("::1"));
     o.set_proxy(text);
     o.set_timeout(std::chrono::seconds(1));
     o.set_connect_timeout(std::chrono::seconds(1));
@@ -44,6 +46,7 @@ void context(oe::context &p, const oe::client &c, std::string &text, const std::
     oe::info info;
     oe::error error;
     p.create(c);
+    p.create(c, oe::print_options());
     p.restore(c, text);
     p.process(jpeg, 3, result);
     p.process_at(jpeg, 3, 0, result);
@@ -52,6 +55,7 @@ void context(oe::context &p, const oe::client &c, std::string &text, const std::
     p.wait_due();
     p.cancel();
     p.set_interval_sec(5);
+    p.set_confidence(1, 5);
     p.save(text);
     p.read(info);
     p.last_error(error);
@@ -60,12 +64,14 @@ void context(oe::context &p, const oe::client &c, std::string &text, const std::
 void monitor(oe::monitor &m, const oe::client &c, std::string &text, const std::uint8_t *jpeg, oe::info &info)
 {
     m.start(c, 0, 0, 1);
+    m.start(c, oe::print_options(), 1);
     m.start_saved(c, text, 1);
     m.stop();
     m.pause();
     m.resume();
     m.mute();
     m.set_interval_sec(5);
+    m.set_confidence(1, 5);
     m.submit(jpeg, 3);
     m.read(info);
     m.save(text);
