@@ -16,7 +16,7 @@ use crate::rules::alerts::{AlertState, NewAlerts};
 use crate::rules::confidence::Confidence;
 use crate::rules::outcome_table::{FailoverState, Streak};
 use crate::rules::pacing::check_interval;
-use crate::rules::pacing::{DEFAULT_INTERVAL_SEC, Interval};
+use crate::rules::pacing::{DEFAULT_INTERVAL_SEC, FLOOR, Interval};
 use crate::rules::pacing::{MAX_WAIT, Pacing};
 use crate::rules::region::Region;
 use crate::session::saved::{Saved, SavedBelief};
@@ -280,7 +280,8 @@ impl Saved {
                 .saturating_sub(passed)
                 .min(MAX_WAIT)
         };
-        let wait = rest(self.wait_ms).max(Duration::from_secs(least.into()));
+        let least = Duration::from_secs(least.into()).max(FLOOR);
+        let wait = rest(self.wait_ms).max(least);
         state.pacing = Pacing {
             interval,
             faster: self.faster,
