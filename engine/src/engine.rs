@@ -153,13 +153,19 @@ impl Engine {
         &self.model.head.name
     }
 
+    /// The checksum of the model's weights, eight hexadecimal digits: two models of one name differ in it.
+    #[must_use]
+    pub fn checksum(&self) -> &str {
+        &self.model.head.crc32
+    }
+
     /// The side of the squares that it looks at, in pixels.
     #[must_use]
     pub fn size(&self) -> usize {
         self.model.head.size as usize
     }
 
-    /// The evidence of fine prints on average (log odds), for [`Filter::see`](crate::Filter::see).
+    /// The evidence of fine prints on average (log odds), for [`Filter::update`](crate::Filter::update).
     #[must_use]
     pub fn mean_log_odds(&self) -> f64 {
         self.model.head.usual

@@ -53,7 +53,7 @@ pub struct Head {
     /// The log odds of fine prints on average.
     pub usual: f64,
     /// Of the weights, in hexadecimal: CRC-32 as in zlib and PNG.
-    crc32: String,
+    pub crc32: String,
 }
 
 /// What logits mean, at even odds of a failure and a fine print: multiplied with the scale, and the
