@@ -179,7 +179,8 @@ OE_API const char *oe_version_string(void);
 OE_API int32_t oe_has(int32_t feature);
 
 /** How the library that is loaded was built, in one line for people and bug reports: version,
- * target, features, TLS provider and trust roots. buf takes up to cap bytes; it may be NULL.
+ * target, features, the built-in model, TLS provider and trust roots: less than 200 bytes. buf takes
+ * up to cap bytes; it may be NULL.
  * Returns: the length of the whole text without its NUL; the text was cut if that is >= cap. */
 OE_API size_t oe_build_info(char *buf, size_t cap);
 
@@ -241,8 +242,8 @@ enum {
                                         on. */
     OE_ERR_CONTEXT_LOST = -54,     /**< The service no longer has this context, or it is over 14
                                         days old: renew it or make a new one. */
-    OE_ERR_IMAGE_REJECTED = -55,   /**< The service could not decode this image; the next frame may
-                                        be fine. */
+    OE_ERR_IMAGE_REJECTED = -55,   /**< The image could not be decoded; the next frame may be
+                                        fine. */
     OE_ERR_REQUEST_REJECTED = -56, /**< The service rejected the request as wrong; repeating it will
                                         not help. */
     OE_ERR_UNTRUSTED_URL = -57,    /**< A process URL is outside the trusted hosts; nothing was sent
@@ -434,8 +435,8 @@ OE_API oe_status oe_options_set_workers(oe_options *options, uint32_t n);
  * Owns: copies product. */
 OE_API oe_status oe_options_set_user_agent(oe_options *options, const char *product);
 
-/** Sets the model of the embedded engine, a file that is read by oe_client_new(). Default: the
- * model that is built in. The service backend ignores it.
+/** Sets the model of the embedded engine, a file of at most 16 MiB that is read by oe_client_new().
+ * Default: the model that is built in. The service backend ignores it.
  * Owns: copies path. */
 OE_API oe_status oe_options_set_model_file(oe_options *options, const char *path);
 
@@ -466,11 +467,13 @@ typedef struct oe_usage {
 #define OE_USAGE_INIT { sizeof(oe_usage), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** Makes a client from options. Sends nothing: whether the key is good, a create or a key check
- * tells. A setting that was refused and not set since is refused here too, and oe_last_error()
- * names its setter. On failure *out is NULL.
+ * tells. The embedded engine needs no key and no address, and its model is read now. A setting
+ * that was refused and not set since is refused here too, and oe_last_error() names its setter. On
+ * failure *out is NULL.
  * Owns: the caller owns *out and frees it with oe_client_free(); options stay the caller's.
  * Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key for the hosted service,
- *     http not allowed), OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES. */
+ *     http not allowed), OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES, OE_ERR_MODEL (missing, damaged or
+ *     not a model). */
 OE_API oe_status oe_client_new(const oe_options *options, oe_client **out);
 
 /** Frees a client, stops its monitors, and ends its creates, renewals, key checks and waits for
@@ -495,7 +498,8 @@ OE_API oe_status oe_client_create_due_in_ms(oe_client *client, uint32_t *out);
  * 20 s.
  * Blocks: until answered, at most the timeout; oe_client_cancel() ends it.
  * Threads: any; not inside the log function.
- * Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_REENTRANT, or any call error. */
+ * Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_REENTRANT, OE_ERR_UNSUPPORTED (embedded
+ * engine), or any call error. */
 OE_API oe_status oe_client_check_key(oe_client *client);
 
 /** Clears the latch after the account was mended: calls are allowed again, each when it is due.
@@ -592,7 +596,8 @@ OE_API void oe_context_free(oe_context *context);
  * Pace, counters and what was already raised are kept. At most 3 in an hour, else OE_NOT_DUE.
  * Blocks: until answered, at most the timeout; either cancel ends it.
  * Threads: any, one call on a context at a time; not inside the log function.
- * Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_BUSY, OE_ERR_REENTRANT, or any call error. */
+ * Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_BUSY, OE_ERR_REENTRANT, OE_ERR_UNSUPPORTED
+ * (embedded engine), or any call error. */
 OE_API oe_status oe_context_renew(oe_context *context);
 
 /** Sets *out to the milliseconds until a process call is allowed; 0: now, OE_NEVER: the client is

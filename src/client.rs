@@ -11,7 +11,7 @@ use oe_core::client::Client;
 use crate::abi::{self, Out, Place, versioned};
 use crate::handle::{self, Close, Handle, oe_client, oe_options};
 use crate::status::oe_status;
-use crate::{guard, thread};
+use crate::{engine, guard};
 
 impl Handle for oe_client {
     type Object = Client;
@@ -83,12 +83,14 @@ impl From<Usage> for oe_usage {
 }
 
 /// Makes a client from options. Sends nothing: whether the key is good, a create or a key check
-/// tells. A setting that was refused and not set since is refused here too, and oe_last_error()
-/// names its setter. On failure *out is NULL.
+/// tells. The embedded engine needs no key and no address, and its model is read now. A setting
+/// that was refused and not set since is refused here too, and oe_last_error() names its setter. On
+/// failure *out is NULL.
 ///
 /// Owns: the caller owns *out and frees it with oe_client_free(); options stay the caller's.
 /// Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key for the hosted service,
-///     http not allowed), OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES.
+///     http not allowed), OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES, OE_ERR_MODEL (missing, damaged or
+///     not a model).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_client_new(
     options: *const oe_options,
@@ -97,7 +99,7 @@ pub unsafe extern "C" fn oe_client_new(
     guard::status(|| {
         abi::clear(out);
         let options = handle::get(options)?.lock().clone();
-        Place::new(out)?.put_handle(Client::new(&options, thread::world())?)
+        Place::new(out)?.put_handle(engine::client(&options)?)
     })
 }
 
@@ -148,7 +150,8 @@ pub unsafe extern "C" fn oe_client_create_due_in_ms(
 ///
 /// Blocks: until answered, at most the timeout; oe_client_cancel() ends it.
 /// Threads: any; not inside the log function.
-/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_REENTRANT, or any call error.
+/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_REENTRANT, OE_ERR_UNSUPPORTED (embedded
+/// engine), or any call error.
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_client_check_key(client: *mut oe_client) -> oe_status {
     guard::status(|| {

@@ -269,7 +269,8 @@ pub extern "C" fn oe_context_free(context: *mut oe_context) {
 ///
 /// Blocks: until answered, at most the timeout; either cancel ends it.
 /// Threads: any, one call on a context at a time; not inside the log function.
-/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_BUSY, OE_ERR_REENTRANT, or any call error.
+/// Returns: OE_OK; OE_NOT_DUE, OE_CANCELLED, OE_ERR_BUSY, OE_ERR_REENTRANT, OE_ERR_UNSUPPORTED
+/// (embedded engine), or any call error.
 #[unsafe(no_mangle)]
 pub extern "C" fn oe_context_renew(context: *mut oe_context) -> oe_status {
     on(context, |session| {

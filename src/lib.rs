@@ -6,6 +6,7 @@
 //!
 //! The plumbing, where all of the `unsafe` is: `guard` (panics, calls from inside the log
 //! function), `handle` (the table of handles, forks), `abi` (structures and places of the host's),
+//! `engine` (what looks at pictures, behind core's trait),
 //! `text` (strings in and out), `sink` (calls into the host), `thread` (threads without signals).
 #![allow(
     clippy::missing_safety_doc,
@@ -14,6 +15,7 @@
 
 mod abi;
 mod checksum;
+mod engine;
 mod guard;
 mod handle;
 mod last_error;

@@ -297,8 +297,8 @@ pub unsafe extern "C" fn oe_options_set_user_agent(
     })
 }
 
-/// Sets the model of the embedded engine, a file that is read by oe_client_new(). Default: the
-/// model that is built in. The service backend ignores it.
+/// Sets the model of the embedded engine, a file of at most 16 MiB that is read by oe_client_new().
+/// Default: the model that is built in. The service backend ignores it.
 ///
 /// Owns: copies path.
 #[unsafe(no_mangle)]

@@ -6,7 +6,7 @@
 use std::ffi::c_char;
 
 use crate::text::Static;
-use crate::{guard, text};
+use crate::{engine, guard, text};
 
 /// The engine that looks at the pictures inside this library: OE_BACKEND_EMBEDDED.
 pub const OE_FEATURE_EMBEDDED: i32 = 1;
@@ -34,19 +34,22 @@ const VERSION: u32 = number(env!("CARGO_PKG_VERSION_MAJOR")) << 16
     | number(env!("CARGO_PKG_VERSION_PATCH"));
 
 /// Whether the embedded engine is part of this build.
-const HAS_EMBEDDED: bool = oe_core::client::HAS_EMBEDDED;
+const HAS_EMBEDDED: bool = cfg!(feature = "embedded");
 
-const BUILD_INFO: &str = concat!(
-    "oe_process ",
-    env!("CARGO_PKG_VERSION"),
-    "; target ",
-    env!("OE_TARGET"),
-    "; features service; TLS rustls ",
-    env!("OE_RUSTLS_VERSION"),
-    " with ring; trust roots webpki-roots ",
-    env!("OE_ROOTS_VERSION"),
-    " bundled, system on request"
-);
+fn build_info() -> String {
+    let (engine, model) = match engine::model() {
+        Some(model) => (", embedded", format!("; model {model}")),
+        None => ("", String::new()),
+    };
+    format!(
+        "oe_process {}; target {}; features service{engine}{model}; TLS rustls {} with ring; trust roots \
+         webpki-roots {} bundled, system on request",
+        env!("CARGO_PKG_VERSION"),
+        env!("OE_TARGET"),
+        env!("OE_RUSTLS_VERSION"),
+        env!("OE_ROOTS_VERSION"),
+    )
+}
 
 /// The version of the library that is loaded, as a number like OE_VERSION.
 ///
@@ -85,12 +88,13 @@ pub extern "C" fn oe_has(feature: i32) -> i32 {
 }
 
 /// How the library that is loaded was built, in one line for people and bug reports: version,
-/// target, features, TLS provider and trust roots. buf takes up to cap bytes; it may be NULL.
+/// target, features, the built-in model, TLS provider and trust roots: less than 200 bytes. buf takes
+/// up to cap bytes; it may be NULL.
 ///
 /// Returns: the length of the whole text without its NUL; the text was cut if that is >= cap.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_build_info(buf: *mut c_char, cap: usize) -> usize {
-    guard::value(0, || Ok(text::put(BUILD_INFO, buf, cap)))
+    guard::value(0, || Ok(text::put(&build_info(), buf, cap)))
 }
 
 #[cfg(test)]
@@ -115,7 +119,12 @@ mod tests {
 
     #[test]
     fn build_info_is_one_line_and_complete() {
-        assert!(!BUILD_INFO.contains('\n') && !BUILD_INFO.contains("unknown;"));
+        let info = build_info();
+        assert!(!info.contains('\n') && !info.contains("unknown;"), "{info}");
+        // What programs of 0.1.0 have room for, with the longest name of a target that there is.
+        let longest = "armv7-unknown-linux-musleabihf".len();
+        let spare = longest.saturating_sub(env!("OE_TARGET").len());
+        assert!(info.len() + spare < 200, "{}: {info}", info.len());
         for part in [
             env!("CARGO_PKG_VERSION"),
             "target ",
@@ -123,7 +132,13 @@ mod tests {
             "ring",
             "webpki-roots 1.",
         ] {
-            assert!(BUILD_INFO.contains(part), "{BUILD_INFO}");
+            assert!(info.contains(part), "{info}");
         }
+        let embedded = cfg!(feature = "embedded");
+        assert_eq!(
+            info.contains(", embedded; model oe-vision"),
+            embedded,
+            "{info}"
+        );
     }
 }

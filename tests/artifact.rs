@@ -71,7 +71,8 @@ fn soname_nodelete_and_size() {
     output(Command::new("strip").arg("-o").arg(&stripped).arg(&so));
     let size = std::fs::metadata(&stripped).unwrap().len();
     println!("stripped: {size} bytes");
-    assert!(size <= 2_200_000, "{size}");
+    // Engine and model inside.
+    assert!(size <= 6_600_000, "{size}");
 }
 
 #[test]

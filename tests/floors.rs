@@ -24,6 +24,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "backend",
             "http",
             "transport",
+            "engine",
             "wire",
             "frame",
             "platform",
@@ -43,6 +44,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "options",
             "status",
             "version",
+            "engine",
             "thread",
             "sink",
             "checksum",
@@ -72,6 +74,7 @@ const ONLY: &[(&str, &str, &[&str])] = &[
         "transport",
         &["platform", "rules", "key", "error"],
     ),
+    ("core/src", "engine", &["rules"]),
 ];
 
 fn root() -> PathBuf {

@@ -91,7 +91,7 @@ statuses! {
     Server = -52, "OE_ERR_SERVER", Service, true, "The service failed or could not route the request.";
     Protocol = -53, "OE_ERR_PROTOCOL", Service, true, "The answer breaks the service's contract and was not acted on.";
     ContextLost = -54, "OE_ERR_CONTEXT_LOST", Service, false, "The service no longer has this context, or it is over 14 days old: renew it or make a new one.";
-    ImageRejected = -55, "OE_ERR_IMAGE_REJECTED", Service, true, "The service could not decode this image; the next frame may be fine.";
+    ImageRejected = -55, "OE_ERR_IMAGE_REJECTED", Service, true, "The image could not be decoded; the next frame may be fine.";
     RequestRejected = -56, "OE_ERR_REQUEST_REJECTED", Service, false, "The service rejected the request as wrong; repeating it will not help.";
     UntrustedUrl = -57, "OE_ERR_UNTRUSTED_URL", Service, false, "A process URL is outside the trusted hosts; nothing was sent to it.";
     InvalidApiKey = -70, "OE_ERR_INVALID_API_KEY", Account, false, "The API key is not valid.";
@@ -345,6 +345,8 @@ pub(crate) fn describe(
         text = format!("{text} {cause}");
     }
     let text = match http_status {
+        // Nobody was called.
+        0 if host.is_empty() => text,
         0 => format!("{text} (host {host})"),
         code => format!("{text} (HTTP {code})"),
     };

@@ -2,13 +2,14 @@
 //!
 //! Nothing here knows C. The modules stand in floors, and each imports only what stands below it:
 //! [`client`], [`monitor`], [`session`], [`account`], [`backend`], [`http`], [`transport`],
-//! [`wire`], [`platform`], [`rules`], and on the ground [`frame`], [`key`] and [`error`].
+//! [`engine`], [`wire`], [`platform`], [`rules`], and on the ground [`frame`], [`key`] and [`error`].
 //! `docs/ARCHITECTURE.md` draws them; `tests/floors.rs` holds them to it.
 #![forbid(unsafe_code)]
 
 pub mod account;
 pub mod backend;
 pub mod client;
+pub mod engine;
 pub mod error;
 pub mod frame;
 pub mod http;

@@ -320,6 +320,21 @@ impl Options {
         Ok(())
     }
 
+    /// The bytes of the model file, if one is set.
+    ///
+    /// # Errors
+    /// `Model` when it is not a regular file of at most 16 MiB or cannot be read.
+    pub(crate) fn read_model(&self) -> Result<Option<Vec<u8>>, Error> {
+        let Some(path) = &self.model_file else {
+            return Ok(None);
+        };
+        let bytes = files::read(path.as_ref(), files::MAX_MODEL).map_err(|why| {
+            let text = format!("the model file cannot be read: {why}");
+            Error::with_text(Status::Model, text).because_of(why)
+        })?;
+        Ok(Some(bytes))
+    }
+
     /// Where lines of the log go.
     pub fn set_log(&mut self, log: Log) {
         self.log = log;

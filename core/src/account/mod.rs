@@ -101,6 +101,7 @@ impl Account {
     }
 
     pub(crate) fn check_key(&self) -> Result<(), Error> {
+        self.refuse_without_account()?;
         let ticket = self.latch.ticket();
         let unset = Confidence::default();
         self.create(Purpose::KeyCheck, unset, unset, &CancelToken::new())?;
@@ -193,6 +194,15 @@ impl Account {
             return Ok(());
         }
         Err(Error::local(Status::NotDue).retry_after(Due::In(wait)))
+    }
+
+    /// What only prints at the service have, those of the embedded engine have not.
+    pub(crate) fn refuse_without_account(&self) -> Result<(), Error> {
+        if self.backend.has_account() {
+            return Ok(());
+        }
+        let text = "the embedded engine has no key to check and no context to renew";
+        Err(Error::with_text(Status::Unsupported, text))
     }
 
     /// The account error in force, as an error.

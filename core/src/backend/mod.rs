@@ -1,9 +1,11 @@
-//! Who judges the pictures: the service behind a [`Transport`](crate::transport::Transport).
+//! Who judges the pictures: the service behind a [`Transport`](crate::transport::Transport), or the
+//! [`Engine`](crate::engine::Engine) on this device.
 //!
 //! A session and an account know [`Backend`] alone: what came of one attempt, as a [`Reading`] or a
 //! [`CreateError`], and never an HTTP exchange. Pace, alerts and retries are theirs; a backend makes
 //! one attempt and says how it ended.
 
+pub mod embedded;
 pub(crate) mod service;
 
 use std::sync::Arc;
@@ -15,30 +17,69 @@ use crate::platform::cancel::CancelToken;
 use crate::rules::confidence::Confidence;
 use crate::rules::outcome_table::OutcomeClass;
 use crate::rules::pacing::{Interval, Next};
+use crate::rules::region::Region;
 use crate::transport::Sent;
 use crate::wire::create_context::ContextUrls;
 use crate::wire::verdict::Verdict;
+
+use embedded::EmbeddedPrint;
 
 /// A print at its backend: what a create returned and every later call needs. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) enum Print {
     /// The two URLs of a context at the service.
     Service(Arc<ContextUrls>),
+    /// What is believed of a print that the embedded engine looks at.
+    Embedded(Arc<EmbeddedPrint>),
+}
+
+/// What of a print survives a restart of the host. Whoever reads it trusts nothing in it.
+#[derive(Clone, Debug)]
+pub(crate) enum SavedPrint {
+    Service {
+        process_url: String,
+        fallback_url: String,
+    },
+    Embedded {
+        /// Under which model that is believed.
+        model: String,
+        belief: Option<String>,
+    },
+}
+
+/// One picture of a print.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) jpeg: &'a [u8],
+    /// Ask the print's fallback.
+    pub(crate) fallback: bool,
+    /// When it was taken, counted from when the print began.
+    pub(crate) taken: Duration,
+    pub(crate) warning: Confidence,
+    pub(crate) pause: Confidence,
+    pub(crate) ignore: &'a [Region],
 }
 
 /// Judges pictures. One serves all prints of an account, from any thread.
 pub(crate) trait Backend: Send + Sync {
+    /// Whether prints are contexts of an account: there is a key to check, and they can be renewed.
+    fn has_account(&self) -> bool;
+
     /// Begins a print. One attempt.
     fn create(&self, warning: Confidence, pause: Confidence, cancel: &CancelToken) -> Creation;
 
-    /// Judges one picture of a print, at its fallback if that is in use. One attempt.
-    fn judge(&self, print: &Print, fallback: bool, jpeg: &[u8], cancel: &CancelToken) -> Reading;
+    /// Judges one picture of a print. One attempt.
+    fn judge(&self, print: &Print, question: &Question<'_>, cancel: &CancelToken) -> Reading;
 
-    /// A print from its saved URLs.
+    /// What of a print survives a restart.
+    fn save(&self, print: &Print) -> SavedPrint;
+
+    /// A print from what was saved of it.
     ///
     /// # Errors
-    /// `UntrustedUrl` when one of them is outside what this backend may call.
-    fn restore(&self, process_url: &str, fallback_url: &str) -> Result<Print, Error>;
+    /// `UntrustedUrl` when a URL is outside what this backend may call; `Argument` when it is damaged or
+    /// of another backend.
+    fn restore(&self, saved: SavedPrint) -> Result<Print, Error>;
 }
 
 /// Bytes on connections, headers included, TLS not.
@@ -116,6 +157,29 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    pub(crate) fn new(outcome: (OutcomeClass, Status), http_status: u16) -> Reading {
+        Reading {
+            verdict: None,
+            interval: None,
+            outcome,
+            http_status,
+            error_type: None,
+            retry_after: Duration::ZERO,
+            sent: Sent::Nothing,
+            reused: false,
+            answered: false,
+            possibly_billed: false,
+            traffic: Traffic::default(),
+            host: String::new(),
+            cause: None,
+        }
+    }
+
+    /// A print that this backend has not made, which no account has.
+    fn of_another_backend() -> Reading {
+        Reading::new((OutcomeClass::Local, Status::Panic), 0)
+    }
+
     /// For the host, with the status that the session reports; `due` is when the next call may start.
     pub(crate) fn error(&self, status: Status, due: Due) -> Error {
         let cause = self.cause.as_ref();

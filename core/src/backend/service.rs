@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Backend, CreateError, Creation, Print, Reading, Traffic};
+use super::{Backend, CreateError, Creation, Print, Question, Reading, SavedPrint, Traffic};
 use crate::error::cause::{Cause, Phase, Why};
 use crate::error::{Error, Failure, Status};
 use crate::key::ApiKey;
@@ -48,6 +48,10 @@ impl Service {
 }
 
 impl Backend for Service {
+    fn has_account(&self) -> bool {
+        true
+    }
+
     fn create(&self, warning: Confidence, pause: Confidence, cancel: &CancelToken) -> Creation {
         let body = create_context::body(warning, pause);
         let url = self.trust.create_url();
@@ -64,15 +68,20 @@ impl Backend for Service {
         }
     }
 
-    fn judge(&self, print: &Print, fallback: bool, jpeg: &[u8], cancel: &CancelToken) -> Reading {
-        let Print::Service(urls) = print;
-        let url = if fallback {
+    fn judge(&self, print: &Print, question: &Question<'_>, cancel: &CancelToken) -> Reading {
+        let Print::Service(urls) = print else {
+            return Reading::of_another_backend();
+        };
+        let url = if question.fallback {
             &urls.fallback
         } else {
             &urls.process
         };
         let exchange = match Multipart::new() {
-            Some(parts) => self.post(url, &parts.content_type, parts.body(jpeg), cancel),
+            Some(parts) => {
+                let body = parts.body(question.jpeg);
+                self.post(url, &parts.content_type, body, cancel)
+            }
             None => Exchange::nothing_sent(Failure::Resources, Some(no_randomness())),
         };
         let reading = Reading::of(&exchange);
@@ -85,15 +94,34 @@ impl Backend for Service {
         }
     }
 
-    fn restore(&self, process_url: &str, fallback_url: &str) -> Result<Print, Error> {
-        let check = |url| {
+    fn save(&self, print: &Print) -> SavedPrint {
+        let url = |of: fn(&ContextUrls) -> &TrustedUrl| match print {
+            Print::Service(urls) => of(urls).as_str().to_owned(),
+            Print::Embedded(_) => String::new(),
+        };
+        SavedPrint::Service {
+            process_url: url(|urls| &urls.process),
+            fallback_url: url(|urls| &urls.fallback),
+        }
+    }
+
+    fn restore(&self, saved: SavedPrint) -> Result<Print, Error> {
+        let SavedPrint::Service {
+            process_url,
+            fallback_url,
+        } = saved
+        else {
+            let text = "the saved text is of a print of the embedded engine, not of the service";
+            return Err(Error::with_text(Status::Argument, text));
+        };
+        let check = |url: &str| {
             let refuse =
                 |why: crate::rules::trust::Untrusted| Error::with_text(Status::UntrustedUrl, why.0);
             self.trust.check(url).map_err(refuse)
         };
         Ok(Print::Service(Arc::new(ContextUrls {
-            process: check(process_url)?,
-            fallback: check(fallback_url)?,
+            process: check(&process_url)?,
+            fallback: check(&fallback_url)?,
         })))
     }
 }
@@ -223,24 +251,6 @@ impl Reading {
             traffic: traffic(exchange),
             cause: exchange.cause.clone(),
             ..reading
-        }
-    }
-
-    fn new(outcome: (OutcomeClass, Status), http_status: u16) -> Reading {
-        Reading {
-            verdict: None,
-            interval: None,
-            outcome,
-            http_status,
-            error_type: None,
-            retry_after: Duration::ZERO,
-            sent: Sent::Nothing,
-            reused: false,
-            answered: false,
-            possibly_billed: false,
-            traffic: Traffic::default(),
-            host: String::new(),
-            cause: None,
         }
     }
 

@@ -6,7 +6,10 @@ use std::time::Duration;
 use crate::account::config::{BackendKind, Options};
 use crate::account::counters::Usage;
 use crate::account::{Account, Purpose};
+use crate::backend::Backend;
+use crate::backend::embedded::{Embedded, Turns};
 use crate::backend::service::Service;
+use crate::engine::Engine;
 use crate::error::{Due, Error, Status, refuse};
 use crate::http::{HttpConfig, HttpTransport};
 use crate::monitor::{Event, Monitor, Monitors};
@@ -18,9 +21,6 @@ use crate::rules::trust::Trust;
 use crate::session::Session;
 use crate::session::print_options::PrintOptions;
 use crate::transport::Transport;
-
-/// Whether the embedded engine is part of this build.
-pub const HAS_EMBEDDED: bool = false;
 
 /// One account and its connections.
 pub struct Client {
@@ -47,6 +47,33 @@ impl Client {
         Client::with_transport(options, world, Arc::new(transport))
     }
 
+    /// As [`new`](Self::new), in a build with an embedded engine. `load` makes it for a client that
+    /// is to have it: of the bytes of a model file, or with the built-in model. `turns` is how many may look
+    /// at once.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and `Model` with what is the matter with the model or its file. A key,
+    /// an endpoint and all else that the service needs are not looked at for the embedded engine.
+    pub fn with_engine(
+        options: &Options,
+        world: World,
+        turns: Arc<Turns>,
+        load: impl FnOnce(Option<Vec<u8>>) -> Result<Arc<dyn Engine>, String>,
+    ) -> Result<Arc<Client>, Error> {
+        if options.backend == BackendKind::Service {
+            return Client::new(options, world);
+        }
+        options.check_refused()?;
+        let no_model = |why| Error::with_text(Status::Model, why);
+        let embedded = Embedded {
+            engine: load(options.read_model()?).map_err(no_model)?,
+            turns,
+            clock: Arc::clone(&world.clock),
+            timeout: options.timeout,
+        };
+        Ok(Client::over(Box::new(embedded), options, world))
+    }
+
     fn check(options: &Options) -> Result<Trust, Error> {
         options.check_refused()?;
         if options.backend == BackendKind::Embedded {
@@ -54,6 +81,14 @@ impl Client {
             return Err(Error::with_text(Status::Unsupported, text));
         }
         options.checked_trust()
+    }
+
+    fn over(backend: Box<dyn Backend>, options: &Options, world: World) -> Arc<Client> {
+        let account = Account::new(backend, options, world);
+        Arc::new(Client {
+            monitors: Monitors::new(&account),
+            account,
+        })
     }
 
     /// As [`new`](Self::new), over a transport of the caller's.
@@ -73,11 +108,7 @@ impl Client {
             timeout: config.timeout,
             connect_timeout: config.connect_timeout,
         };
-        let account = Account::new(Box::new(service), options, world);
-        Ok(Arc::new(Client {
-            monitors: Monitors::new(&account),
-            account,
-        }))
+        Ok(Client::over(Box::new(service), options, world))
     }
 
     /// Ends every create, renewal, key check and wait for an event in flight; later ones are not
@@ -151,7 +182,7 @@ impl Client {
 
     fn check_print(&self, options: &PrintOptions) -> Result<(), Error> {
         options.check()?;
-        if options.is_for_engine() {
+        if self.account.backend.has_account() && options.is_for_engine() {
             let text = "only the embedded engine ignores regions and plays recordings";
             return Err(Error::with_text(Status::Unsupported, text));
         }

@@ -25,6 +25,8 @@ pub enum Phase {
     Wait,
     /// Receiving the answer.
     Receive,
+    /// Looking at the picture, on this device.
+    Look,
 }
 
 impl Phase {
@@ -39,6 +41,7 @@ impl Phase {
             (Phase::Send, _) => "sending the request",
             (Phase::Wait, _) => "waiting for the answer",
             (Phase::Receive, _) => "receiving the answer",
+            (Phase::Look, _) => "looking at the picture",
         }
     }
 }
@@ -164,6 +167,7 @@ mod tests {
             (Phase::Send, false, "While sending the request: refused"),
             (Phase::Wait, false, "While waiting for the answer: refused"),
             (Phase::Receive, false, "While receiving the answer: refused"),
+            (Phase::Look, false, "While looking at the picture: refused"),
         ] {
             assert_eq!(cause(phase, to_proxy).to_string(), words);
         }

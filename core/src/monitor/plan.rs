@@ -35,6 +35,13 @@ pub(super) struct Calls {
     pub(super) process: Option<Duration>,
 }
 
+impl Calls {
+    /// Whether none will ever be made: the print is lost, and there is nobody to renew it at.
+    pub(super) fn are_over(self) -> bool {
+        self.context.is_none() && self.process.is_none()
+    }
+}
+
 /// What is next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {

@@ -191,6 +191,9 @@ impl Scheduler {
                         Plan::default()
                     } else {
                         let calls = watch.calls(account.create_at(now), now);
+                        if calls.are_over() {
+                            return self.expire(inner, id, moment);
+                        }
                         watch.plan(calls, account.config.max_frame_age, moment)
                     }
                 }
@@ -210,6 +213,23 @@ impl Scheduler {
         if inner.first_timer() < first || first.is_none() {
             self.tick.notify_one();
         }
+    }
+
+    /// A print is too old, and nobody can make it anew: its monitor ends by itself, and says so.
+    fn expire(&self, inner: &mut Inner, id: u64, now: Moment) {
+        let Some(watch) = inner.forget(id) else {
+            return;
+        };
+        let error = Error::local(Status::ContextLost).retry_after(Due::Never);
+        let pending = PendingEvent::failed(Kind::Stopped, error);
+        inner.queue.push((id, watch.tag), pending, now);
+        inner.show_readiness();
+        self.arrived.notify_all();
+        if inner.is_over() {
+            self.tick.notify_all();
+            self.work.notify_all();
+        }
+        end(&watch);
     }
 
     /// Queues a monitor for the next free worker. While creates fail, one of them at a time is

@@ -9,6 +9,9 @@ use std::path::Path;
 /// of a megabyte.
 pub(crate) const MAX_CERTIFICATES: u64 = 4 << 20;
 
+/// The most that is read of a model, in bytes. The one that is built in has 3.5 million.
+pub(crate) const MAX_MODEL: u64 = 16 << 20;
+
 /// Why a file was not read. Says nothing of its name or of what is in it.
 #[derive(Debug)]
 pub(crate) enum Unread {

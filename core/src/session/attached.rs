@@ -44,9 +44,10 @@ impl Session {
         let lost = state.is_lost(clock);
         Schedule {
             process_in: state.pacing.remaining(now),
-            renew_in: (lost
-                || state.standing >= Standing::WantsRenewal
-                || state.made_with != state.levels())
+            renew_in: (self.account.backend.has_account()
+                && (lost
+                    || state.standing >= Standing::WantsRenewal
+                    || state.made_with != state.levels()))
             .then(|| state.until_renewal(now)),
             lost,
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::account::latch::Ticket;
-use crate::backend::{Print, Reading};
+use crate::backend::{Print, Question, Reading};
 use crate::error::{Due, Error, Status};
 use crate::frame::{self, Age};
 use crate::platform::cancel::CancelToken;
@@ -18,6 +18,7 @@ use crate::wire::verdict::Verdict;
 
 use super::Session;
 use super::outcome::{Outcome, flags};
+use super::print_options::PrintOptions;
 use super::state::{Activity, Standing, State};
 
 /// A process call in flight. Dropped before it is complete, which only a panic does, it counts as one. It is
@@ -26,7 +27,10 @@ pub(super) struct InFlight<'a> {
     session: &'a Session,
     token: CancelToken,
     print: Print,
+    options: PrintOptions,
     fallback: bool,
+    /// When the picture was taken, counted from when the print began.
+    taken: Duration,
     started: Moment,
     age: Age,
     ticket: Ticket,
@@ -37,17 +41,18 @@ impl<'a> InFlight<'a> {
     pub(super) fn new(
         session: &'a Session,
         token: CancelToken,
-        print: Print,
-        fallback: bool,
-        started: Moment,
-        age: Age,
+        state: &State,
+        taken: Duration,
+        (started, age): (Moment, Age),
     ) -> InFlight<'a> {
         let ticket = session.account.latch.ticket();
         InFlight {
             session,
             token,
-            print,
-            fallback,
+            print: state.print.clone(),
+            options: state.options.clone(),
+            fallback: state.failover.using_fallback,
+            taken,
             started,
             age,
             ticket,
@@ -58,7 +63,23 @@ impl<'a> InFlight<'a> {
     /// One attempt at the backend.
     pub(super) fn judge(&self, jpeg: &[u8]) -> Reading {
         let backend = &self.session.account.backend;
-        backend.judge(&self.print, self.fallback, jpeg, &self.token)
+        let question = Question {
+            jpeg,
+            fallback: self.fallback,
+            taken: self.taken,
+            warning: self.options.warning,
+            pause: self.options.pause,
+            ignore: &self.options.ignore,
+        };
+        backend.judge(&self.print, &question, &self.token)
+    }
+
+    /// The time on the clock that the print is paced by.
+    fn now(&self, moment: &Moment) -> Duration {
+        match self.options.replay {
+            true => self.taken,
+            false => moment.now(),
+        }
     }
 
     /// Applies the outcome and says what the caller gets.
@@ -94,7 +115,7 @@ impl<'a> InFlight<'a> {
         let account = &self.session.account;
         let mut state = self.session.state.lock();
         let moment = Moment::of(&*account.world.clock);
-        let now = moment.now();
+        let now = self.now(&moment);
         let paused_since_start = state.activity.was_paused();
         state.pacing.judged(verdict.interval, verdict.faster);
         let decision = state
@@ -120,7 +141,8 @@ impl<'a> InFlight<'a> {
             return Err(Error::local(Status::Blind).retry_after(self.session.due_of(&state, now)));
         }
         let age = self.age.at_verdict(&self.started, &moment);
-        let late = frame::is_too_old(age, account.config.max_frame_age);
+        let too_old = frame::is_too_old(age, account.config.max_frame_age);
+        let late = too_old && !self.options.replay;
         state.last_quality = verdict.quality;
         let fresh = !late && !repeated && !state.held && !paused_since_start;
         // A muted print ends episodes, but begins none.
@@ -139,6 +161,7 @@ impl<'a> InFlight<'a> {
             (repeated, flags::REPEATED_FRAME),
             (late, flags::LATE),
             (verdict.interval.is_none(), flags::TIMING_DEFAULTED),
+            (matches!(self.print, Print::Embedded(_)), flags::EMBEDDED),
         ];
         let floor = u32::try_from(state.pacing.floor().as_secs()).unwrap_or(u32::MAX);
         let interval = verdict.interval.unwrap_or(Interval {
@@ -160,7 +183,7 @@ impl<'a> InFlight<'a> {
                 .map(|(_, bit)| bit)
                 .sum(),
             new,
-            latency_ms: Due::In(now.saturating_sub(self.started.now())).as_ms(),
+            latency_ms: Due::In(moment.now().saturating_sub(self.started.now())).as_ms(),
             frame_age_ms: Due::In(self.age.at(&moment)).as_ms(),
             place: verdict.place,
         })
@@ -170,7 +193,7 @@ impl<'a> InFlight<'a> {
     fn refuse(&mut self, reading: &Reading, digest: Digest) -> Error {
         let clock = &self.session.account.world.clock;
         let mut state = self.session.state.lock();
-        let now = clock.now();
+        let now = self.now(&Moment::of(&**clock));
         state.pacing.learn(reading.interval);
         let (class, _) = reading.outcome;
         let stale_connection =
@@ -225,7 +248,7 @@ impl Drop for InFlight<'_> {
         if self.completed {
             return;
         }
-        let now = self.session.account.world.clock.now();
+        let now = self.now(&Moment::of(&*self.session.account.world.clock));
         let mut state = self.session.state.lock();
         state.release();
         let decision = state

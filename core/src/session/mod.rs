@@ -20,7 +20,7 @@ use crate::platform::sync::{Condvar, Mutex};
 
 use crate::account::{Account, Wake};
 use crate::backend::Print;
-use crate::error::{Due, Error, Status};
+use crate::error::{Due, Error, Status, refuse};
 use crate::frame::{self, Age, Frame};
 use crate::platform::cancel::CancelToken;
 use crate::platform::digest::Digest;
@@ -75,24 +75,47 @@ impl Session {
     }
 
     fn try_process(&self, jpeg: &[u8], captured_unix_ms: Option<i64>) -> Result<Outcome, Error> {
-        frame::check(jpeg).map_err(|error| self.with_due(error))?;
         let clock = &self.account.world.clock;
-        let age = Age::new(captured_unix_ms, clock.wall_ms(), Moment::of(&**clock));
-        self.process_checked(jpeg, age, || self.account.world.digest(jpeg))
+        let wall_ms = clock.wall_ms();
+        let played = self.play(captured_unix_ms.unwrap_or(wall_ms))?;
+        frame::check(jpeg).map_err(|error| self.with_due(error))?;
+        let call = Moment::of(&**clock);
+        let age = match played {
+            // A recording is as old as it is.
+            Some(_) => Age::new(None, wall_ms, call),
+            None => Age::new(captured_unix_ms, wall_ms, call),
+        };
+        self.process_checked(jpeg, age, played, || self.account.world.digest(jpeg))
+    }
+
+    /// When a picture of a recording was taken, if this print is one.
+    fn play(&self, captured_unix_ms: i64) -> Result<Option<Duration>, Error> {
+        let state = self.state.lock();
+        if !state.options.replay {
+            return Ok(None);
+        }
+        let captured = Duration::from_millis(u64::try_from(captured_unix_ms).unwrap_or(0));
+        if captured < state.played {
+            return Err(refuse(
+                "the picture was taken before the last: a recording is played forwards",
+            ));
+        }
+        Ok(Some(captured))
     }
 
     /// As [`process`](Self::process), of a frame that was checked and read before.
     pub(crate) fn process_frame(&self, frame: &Frame) -> Result<Outcome, Error> {
-        self.remember(self.process_checked(&frame.jpeg, frame.age, || frame.digest))
+        self.remember(self.process_checked(&frame.jpeg, frame.age, None, || frame.digest))
     }
 
     fn process_checked(
         &self,
         jpeg: &[u8],
         age: Age,
+        played: Option<Duration>,
         digest: impl FnOnce() -> Digest,
     ) -> Result<Outcome, Error> {
-        let in_flight = self.begin(jpeg, age)?;
+        let in_flight = self.begin(jpeg, age, played)?;
         let digest = digest();
         let reading = in_flight.judge(jpeg);
         let (result, level) = in_flight.complete(digest, &reading);
@@ -116,40 +139,43 @@ impl Session {
     }
 
     /// The local checks that need the state, in the order of the contract, then off.
-    fn begin(&self, jpeg: &[u8], age: Age) -> Result<InFlight<'_>, Error> {
+    fn begin(
+        &self,
+        jpeg: &[u8],
+        age: Age,
+        played: Option<Duration>,
+    ) -> Result<InFlight<'_>, Error> {
         let world = &self.account.world;
         let mut state = self.state.lock();
         let moment = Moment::of(&*world.clock);
-        let now = moment.now();
-        let refuse =
+        let now = played.unwrap_or(moment.now());
+        let refused =
             |status, state: &State| Err(Error::local(status).retry_after(self.due_of(state, now)));
         if state.was_rejected(jpeg, world) {
-            return refuse(Status::ImageRejected, &state);
+            return refused(Status::ImageRejected, &state);
         }
-        if frame::is_too_old(age.at(&moment), self.account.config.max_frame_age) {
-            return refuse(Status::StaleFrame, &state);
+        let too_old = frame::is_too_old(age.at(&moment), self.account.config.max_frame_age);
+        if played.is_none() && too_old {
+            return refused(Status::StaleFrame, &state);
         }
         self.admit(&state, now)?;
         if state.held {
             // Paused just after the monitor had decided to send.
-            return refuse(Status::Cancelled, &state);
+            return refused(Status::Cancelled, &state);
         }
         let wait = state.pacing.remaining(now);
         if !wait.is_zero() {
             return Err(Error::local(Status::NotDue).retry_after(Due::In(wait)));
         }
+        let old = state.age(&*world.clock);
+        let taken = played.unwrap_or(old.saturating_sub(age.at(&moment)));
         let token = CancelToken::new();
+        // From here to the call in flight nothing panics: it would stay busy.
         state.activity = Activity::processing(&token);
         // A saved text may say any number.
         state.calls = state.calls.saturating_add(1);
-        Ok(InFlight::new(
-            self,
-            token,
-            state.print.clone(),
-            state.failover.using_fallback,
-            moment,
-            age,
-        ))
+        state.played = played.unwrap_or_default();
+        Ok(InFlight::new(self, token, &state, taken, (moment, age)))
     }
 
     /// Latch, loss, busy: what stands before every call and wait.
@@ -170,8 +196,17 @@ impl Session {
     /// When the next call may start; never while latched or lost.
     #[must_use]
     pub fn due(&self) -> Due {
-        let now = self.account.world.clock.now();
-        self.due_of(&self.state.lock(), now)
+        let state = self.state.lock();
+        let now = state.now(&*self.account.world.clock);
+        self.due_now(&state, now)
+    }
+
+    /// The same for the host's clock: a recording need not wait.
+    fn due_now(&self, state: &State, now: Duration) -> Due {
+        match self.due_of(state, now) {
+            Due::In(_) if state.options.replay => Due::In(Duration::ZERO),
+            due => due,
+        }
     }
 
     fn due_of(&self, state: &State, now: Duration) -> Due {
@@ -200,6 +235,9 @@ impl Session {
         let token = CancelToken::new();
         let mut state = self.state.lock();
         self.admit(&state, clock.now())?;
+        if state.options.replay {
+            return Ok(());
+        }
         loop {
             let wait = state.pacing.remaining(clock.now());
             if !wait.is_zero() {
@@ -276,7 +314,7 @@ impl Session {
             age_sec: state.age(&**clock).as_secs(),
             calls: state.calls,
             last_status: state.last_status,
-            due: self.due_of(&state, clock.now()),
+            due: self.due_now(&state, state.now(&**clock)),
         }
     }
 

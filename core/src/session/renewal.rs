@@ -26,6 +26,7 @@ impl Session {
     }
 
     fn try_renew(&self) -> Result<(), Error> {
+        self.account.refuse_without_account()?;
         let token = CancelToken::new();
         let occupied = self.occupy_for_renewal(&token)?;
         let levels = self.levels();

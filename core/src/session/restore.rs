@@ -8,7 +8,7 @@ use super::print_options::PrintOptions;
 use super::renewal::MAX_RENEWALS;
 use super::state::{CreatedAt, MAX_REJECTED, Standing, State};
 use crate::account::Account;
-use crate::backend::Print;
+use crate::backend::SavedPrint;
 use crate::error::{Due, Error, Status};
 use crate::platform::clock::Clock;
 use crate::platform::digest::Digest;
@@ -18,7 +18,7 @@ use crate::rules::outcome_table::{FailoverState, Streak};
 use crate::rules::pacing::check_interval;
 use crate::rules::pacing::{DEFAULT_INTERVAL_SEC, Interval};
 use crate::rules::pacing::{MAX_WAIT, Pacing};
-use crate::session::saved::Saved;
+use crate::session::saved::{Saved, SavedBelief, corners, regions};
 
 fn to_ms(time: Duration) -> u64 {
     u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
@@ -36,7 +36,7 @@ impl Session {
     pub(crate) fn snapshot(&self, unread: NewAlerts) -> Saved {
         let clock = &*self.account.world.clock;
         let state = self.state.lock();
-        let now = clock.now();
+        let now = state.now(clock);
         let mut wait = state.pacing.remaining(now);
         if state.activity.is_processing() {
             // How the call in flight ends, this text will never know.
@@ -47,12 +47,25 @@ impl Session {
         edges.retract(state.to_tell, NewAlerts::default());
         let back = |then: Duration| to_ms(now.saturating_sub(then));
         let frame = |digest: &Digest| (digest.len, digest.sum);
-        let Print::Service(urls) = &state.print;
+        let (process_url, fallback_url, embedded) = match self.account.backend.save(&state.print) {
+            SavedPrint::Service {
+                process_url,
+                fallback_url,
+            } => (process_url, fallback_url, None),
+            SavedPrint::Embedded { model, belief } => {
+                let belief = SavedBelief { model, belief };
+                (String::new(), String::new(), Some(belief))
+            }
+        };
+        let options = &state.options;
         Saved {
-            process_url: urls.process.as_str().to_owned(),
-            fallback_url: urls.fallback.as_str().to_owned(),
-            warning_level: state.options.warning.level().unwrap_or(0),
-            pause_level: state.options.pause.level().unwrap_or(0),
+            process_url,
+            fallback_url,
+            embedded,
+            ignore: corners(&options.ignore),
+            played_ms: options.replay.then(|| to_ms(state.played)),
+            warning_level: options.warning.level().unwrap_or(0),
+            pause_level: options.pause.level().unwrap_or(0),
             made_with: (state.made_with != state.levels()).then(|| {
                 let (warning, pause) = state.made_with;
                 (warning.level().unwrap_or(0), pause.level().unwrap_or(0))
@@ -101,16 +114,9 @@ impl Session {
     /// A context from what was saved of it.
     pub(crate) fn from_saved(account: &Arc<Account>, saved: &Saved) -> Result<Arc<Session>, Error> {
         let clock = &*account.world.clock;
-        let print = account
-            .backend
-            .restore(&saved.process_url, &saved.fallback_url)?;
+        let print = account.backend.restore(saved.print())?;
+        let options = saved.options()?;
         let level = |level: u8| Confidence::new(level.into()).map_err(|_| damaged());
-        let options = PrintOptions {
-            warning: level(saved.warning_level)?,
-            pause: level(saved.pause_level)?,
-            // Saved as `host_sec`.
-            ..PrintOptions::default()
-        };
         let made_with = match saved.made_with {
             Some((warning, pause)) => (level(warning)?, level(pause)?),
             None => (options.warning, options.pause),
@@ -123,7 +129,14 @@ impl Session {
         let mut state = State::new(print, options, clock, account.config.interval_sec);
         state.made_with = made_with;
         state.created_at = CreatedAt::with_age(age, clock);
-        saved.fill(&mut state, passed.for_wait, clock.now())?;
+        state.played = Duration::from_millis(saved.played_ms.unwrap_or_default());
+        // A recording stands still between save and restore.
+        let passed = match state.options.replay {
+            true => Duration::ZERO,
+            false => passed.for_wait,
+        };
+        let now = state.now(clock);
+        saved.fill(&mut state, passed, now)?;
         Ok(Session::enlisted(account, state))
     }
 }
@@ -161,10 +174,41 @@ impl Passed {
 }
 
 impl Saved {
+    fn print(&self) -> SavedPrint {
+        match &self.embedded {
+            Some(print) => SavedPrint::Embedded {
+                model: print.model.clone(),
+                belief: print.belief.clone(),
+            },
+            None => SavedPrint::Service {
+                process_url: self.process_url.clone(),
+                fallback_url: self.fallback_url.clone(),
+            },
+        }
+    }
+
+    fn options(&self) -> Result<PrintOptions, Error> {
+        let level = |level: u8| Confidence::new(level.into()).map_err(|_| damaged());
+        let options = PrintOptions {
+            warning: level(self.warning_level)?,
+            pause: level(self.pause_level)?,
+            // Saved as `host_sec`.
+            interval_sec: 0,
+            ignore: regions(&self.ignore).map_err(|_| damaged())?,
+            replay: self.played_ms.is_some(),
+        };
+        options.check().map_err(|_| damaged())?;
+        // The service can do neither.
+        if self.embedded.is_none() && options.is_for_engine() {
+            return Err(damaged());
+        }
+        Ok(options)
+    }
+
     fn fill(&self, state: &mut State, passed: Duration, now: Duration) -> Result<(), Error> {
         let ago = |ms: u64| now.saturating_sub(Duration::from_millis(ms).saturating_add(passed));
         state.failover = FailoverState {
-            using_fallback: self.using_fallback,
+            using_fallback: self.using_fallback && self.embedded.is_none(),
             throttled: self.throttled,
             rejected: self.rejected,
             unusable: Streak {

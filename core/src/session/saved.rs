@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Status};
+use crate::rules::region::Region;
 
 /// The longest saved text, in bytes.
 pub const MAX_SAVED: usize = 8 * 1024;
@@ -57,6 +58,37 @@ pub(crate) struct Saved {
     pub(crate) last_frame: Option<(usize, u64)>,
     pub(crate) rejected_frames: Vec<(usize, u64)>,
     pub(crate) renewal_ages_ms: Vec<u64>,
+    /// Of a print that the embedded engine looks at; such a one has no URLs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) embedded: Option<SavedBelief>,
+    /// Left, top, width and height of what is not judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ignore: Vec<Corners>,
+    /// When the last picture of a recording was taken, if one is played.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) played_ms: Option<u64>,
+}
+
+/// A region: left, top, width and height.
+pub(crate) type Corners = (u16, u16, u16, u16);
+
+/// Regions as they are saved.
+pub(crate) fn corners(ignore: &[Region]) -> Vec<Corners> {
+    let corners = |part: &Region| (part.x(), part.y(), part.width(), part.height());
+    ignore.iter().map(corners).collect()
+}
+
+/// Saved regions, none of which has been looked at yet.
+pub(crate) fn regions(saved: &[Corners]) -> Result<Vec<Region>, Error> {
+    let region = |part: &Corners| Region::new(part.0, part.1, part.2, part.3);
+    saved.iter().map(region).collect()
+}
+
+/// What is believed of a print, and under which model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SavedBelief {
+    pub(crate) model: String,
+    pub(crate) belief: Option<String>,
 }
 
 impl Saved {
@@ -76,6 +108,9 @@ pub(crate) struct SavedMonitor {
     pub(crate) pause_level: u8,
     pub(crate) host_sec: Option<u32>,
     pub(crate) muted: bool,
+    /// Left, top, width and height of what is not judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ignore: Vec<Corners>,
     /// None before the service has given one.
     pub(crate) context: Option<Saved>,
 }
@@ -96,6 +131,7 @@ impl SavedMonitor {
             pause_level: context.pause_level,
             host_sec: context.host_sec,
             muted: false,
+            ignore: context.ignore.clone(),
             context: Some(context),
         })
     }
@@ -204,6 +240,25 @@ mod tests {
             ..Saved::default()
         };
         assert!(saved.encode().len() < MAX_SAVED);
+        // A belief is a text within the text.
+        let embedded = Saved {
+            process_url: String::new(),
+            fallback_url: String::new(),
+            embedded: Some(SavedBelief {
+                model: "x".repeat(128),
+                belief: Some("\"12345678".repeat(crate::engine::MAX_BELIEF / 9)),
+            }),
+            ignore: vec![(1000, 1000, 1000, 1000); crate::rules::region::MAX_REGIONS],
+            played_ms: Some(max),
+            ..saved.clone()
+        };
+        assert!(embedded.encode().len() < MAX_SAVED);
+        let watched = SavedMonitor {
+            ignore: embedded.ignore.clone(),
+            context: Some(embedded),
+            ..SavedMonitor::default()
+        };
+        assert!(watched.encode().len() < MAX_SAVED);
         let monitor = SavedMonitor {
             host_sec: Some(u32::MAX),
             context: Some(saved),

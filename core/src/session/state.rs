@@ -116,6 +116,8 @@ pub(super) struct State {
     pub(super) options: PrintOptions,
     /// The levels that the print was made with: before a warning, and before a pause.
     pub(super) made_with: (Confidence, Confidence),
+    /// When the last picture of a recording was taken, since 1970; the clock of a replay.
+    pub(super) played: Duration,
     pub(super) created_at: CreatedAt,
     pub(super) pacing: Pacing,
     pub(super) failover: FailoverState,
@@ -146,12 +148,18 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(print: Print, options: PrintOptions, clock: &dyn Clock, sec: u32) -> State {
+        // Any time is after the beginning of a recording.
+        let now = match options.replay {
+            true => Duration::ZERO,
+            false => clock.now(),
+        };
         State {
             print,
             made_with: (options.warning, options.pause),
             options,
+            played: Duration::ZERO,
             created_at: CreatedAt::with_age(Duration::ZERO, clock),
-            pacing: Pacing::new(clock.now(), sec),
+            pacing: Pacing::new(now, sec),
             failover: FailoverState::default(),
             alerts: AlertState::default(),
             host_override: None,
@@ -175,6 +183,14 @@ impl State {
     /// The levels that are wanted: before a warning, and before a pause.
     pub(super) fn levels(&self) -> (Confidence, Confidence) {
         (self.options.warning, self.options.pause)
+    }
+
+    /// The time on the clock that this print is paced by.
+    pub(super) fn now(&self, clock: &dyn Clock) -> Duration {
+        match self.options.replay {
+            true => self.played,
+            false => clock.now(),
+        }
     }
 
     pub(super) fn age(&self, clock: &dyn Clock) -> Duration {

@@ -948,7 +948,7 @@ fn a_context_outlives_its_client_s_handle() {
 }
 
 #[test]
-fn the_embedded_backend_is_not_built_in_yet() {
+fn without_an_engine_there_is_no_embedded_backend() {
     let mut options = oe_core::account::config::Options::default();
     options.set_backend(1).unwrap();
     let world = oe_core::platform::clock::World::default();

@@ -9,6 +9,7 @@
 
 mod blind;
 mod common;
+mod embedded;
 mod files;
 mod host;
 mod http_answers;

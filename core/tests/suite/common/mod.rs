@@ -55,7 +55,7 @@ struct Times {
 pub struct FakeClock(Mutex<Times>);
 
 impl FakeClock {
-    fn new() -> FakeClock {
+    pub fn new() -> FakeClock {
         FakeClock(Mutex::new(Times {
             now: Duration::from_secs(40 * 24 * 3_600),
             wall_ms: 1_793_000_000_000,
@@ -163,7 +163,8 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    fn pass_whatever_happens(&self) {
+    /// Reaches it, and waits until it is open.
+    pub fn reach_and_wait(&self) {
         let mut state = self.state.lock().unwrap();
         state.0 = true;
         self.changed.notify_all();
@@ -353,7 +354,7 @@ impl Script {
             Step::TooLong { status, body } => answer(status, vec![], ReplyBody::TooLong(body)),
             Step::Encoded { status } => answer(status, vec![], ReplyBody::Encoded),
             Step::Arrived(gate, then) => {
-                gate.pass_whatever_happens();
+                gate.reach_and_wait();
                 self.run(*then, request)
             }
             Step::Gated(gate, then) => match gate.pass(request) {
