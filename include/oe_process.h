@@ -179,7 +179,8 @@ OE_API const char *oe_version_string(void);
 OE_API int32_t oe_has(int32_t feature);
 
 /** How the library that is loaded was built, in one line for people and bug reports: version,
- * target, features, the built-in model, TLS provider and trust roots. buf takes up to cap bytes; it may be NULL.
+ * target, features, the built-in model, TLS provider and trust roots: less than 200 bytes. buf takes
+ * up to cap bytes; it may be NULL.
  * Returns: the length of the whole text without its NUL; the text was cut if that is >= cap. */
 OE_API size_t oe_build_info(char *buf, size_t cap);
 
@@ -466,12 +467,13 @@ typedef struct oe_usage {
 #define OE_USAGE_INIT { sizeof(oe_usage), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** Makes a client from options. Sends nothing: whether the key is good, a create or a key check
- * tells. The embedded engine needs no key and no address; it reads its model now. A setting that was refused and not set since is refused here too, and oe_last_error()
- * names its setter. On failure *out is NULL.
+ * tells. The embedded engine needs no key and no address, and its model is read now. A setting
+ * that was refused and not set since is refused here too, and oe_last_error() names its setter. On
+ * failure *out is NULL.
  * Owns: the caller owns *out and frees it with oe_client_free(); options stay the caller's.
  * Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key for the hosted service,
- *     http not allowed), OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES, OE_ERR_MODEL (missing, damaged or not
- *     a model). */
+ *     http not allowed), OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES, OE_ERR_MODEL (missing, damaged or
+ *     not a model). */
 OE_API oe_status oe_client_new(const oe_options *options, oe_client **out);
 
 /** Frees a client, stops its monitors, and ends its creates, renewals, key checks and waits for

@@ -83,13 +83,14 @@ impl From<Usage> for oe_usage {
 }
 
 /// Makes a client from options. Sends nothing: whether the key is good, a create or a key check
-/// tells. The embedded engine needs no key and no address; it reads its model now. A setting that was refused and not set since is refused here too, and oe_last_error()
-/// names its setter. On failure *out is NULL.
+/// tells. The embedded engine needs no key and no address, and its model is read now. A setting
+/// that was refused and not set since is refused here too, and oe_last_error() names its setter. On
+/// failure *out is NULL.
 ///
 /// Owns: the caller owns *out and frees it with oe_client_free(); options stay the caller's.
 /// Returns: OE_OK; the status of a refused setting; OE_ERR_ARGUMENT (no key for the hosted service,
-///     http not allowed), OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES, OE_ERR_MODEL (missing, damaged or not
-///     a model).
+///     http not allowed), OE_ERR_UNSUPPORTED, OE_ERR_RESOURCES, OE_ERR_MODEL (missing, damaged or
+///     not a model).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oe_client_new(
     options: *const oe_options,

@@ -33,6 +33,9 @@ const VERSION: u32 = number(env!("CARGO_PKG_VERSION_MAJOR")) << 16
     | number(env!("CARGO_PKG_VERSION_MINOR")) << 8
     | number(env!("CARGO_PKG_VERSION_PATCH"));
 
+/// Whether the embedded engine is part of this build.
+const HAS_EMBEDDED: bool = cfg!(feature = "embedded");
+
 fn build_info() -> String {
     let (engine, model) = match engine::model() {
         Some(model) => (", embedded", format!("; model {model}")),
@@ -85,7 +88,8 @@ pub extern "C" fn oe_has(feature: i32) -> i32 {
 }
 
 /// How the library that is loaded was built, in one line for people and bug reports: version,
-/// target, features, the built-in model, TLS provider and trust roots. buf takes up to cap bytes; it may be NULL.
+/// target, features, the built-in model, TLS provider and trust roots: less than 200 bytes. buf takes
+/// up to cap bytes; it may be NULL.
 ///
 /// Returns: the length of the whole text without its NUL; the text was cut if that is >= cap.
 #[unsafe(no_mangle)]
@@ -117,6 +121,10 @@ mod tests {
     fn build_info_is_one_line_and_complete() {
         let info = build_info();
         assert!(!info.contains('\n') && !info.contains("unknown;"), "{info}");
+        // What programs of 0.1.0 have room for, with the longest name of a target that there is.
+        let longest = "armv7-unknown-linux-musleabihf".len();
+        let spare = longest.saturating_sub(env!("OE_TARGET").len());
+        assert!(info.len() + spare < 200, "{}: {info}", info.len());
         for part in [
             env!("CARGO_PKG_VERSION"),
             "target ",

@@ -20,6 +20,7 @@ fn succeeds(mut command: Command, more: &[&str]) {
         .arg(root().join("demo/frames/frame-01.jpg"))
         .arg(root().join("engine/tests/pictures/black.jpg"))
         .arg(no_model)
+        .arg(root().join("demo/frames"))
         .args(more);
     let output = run(&mut command, Duration::from_secs(300));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -271,14 +271,14 @@ impl Filter {
         ]);
     }
 
-    /// From the next picture on it has to be so sure; what is believed stays.
-    pub fn set_levels(&mut self, levels: Levels) {
-        self.levels = Filter::new(levels).levels;
-    }
-
     /// The belief that something is in view that looks like a failure.
     fn suspicion(&self) -> f64 {
         self.belief[1] + self.belief[2]
+    }
+
+    /// From the next picture on it has to be so sure; what is believed stays.
+    pub fn set_levels(&mut self, levels: Levels) {
+        self.levels = Filter::new(levels).levels;
     }
 
     fn assess(&self, counted: bool, rising: bool) -> Assessment {

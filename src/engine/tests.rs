@@ -5,6 +5,7 @@ use std::path::Path;
 
 use oe_core::error::Status;
 use oe_core::platform::clock::World;
+use oe_core::rules::confidence::Confidence;
 use oe_core::rules::region::Region;
 use oe_core::session::Session;
 use oe_core::session::outcome::{Outcome, flags};
@@ -144,4 +145,27 @@ fn pictures_of_nothing_and_no_pictures() {
     assert_eq!(status, Status::ImageRejected);
     assert!(text.contains("While looking at the picture: "), "{text}");
     assert!(look("demo/frames/frame-01.jpg", 40).unwrap() >= 6);
+}
+
+/// What is believed stays when the levels change, and the next verdict is by the new ones.
+#[test]
+fn levels_count_from_the_next_verdict_on() {
+    let level = |level| Confidence::new(level).unwrap();
+    let warned = |change: bool| {
+        let options = PrintOptions {
+            warning: level(5),
+            pause: level(5),
+            ..replay()
+        };
+        let session = client().create_context_with(options).unwrap();
+        let before = play(&session, 0..11);
+        assert!(before.iter().all(|outcome| !outcome.warning_suggested));
+        if change {
+            session.set_confidence(level(1), level(5));
+        }
+        let next = play(&session, 11..12)[0];
+        (next.print_quality, next.warning_suggested)
+    };
+    let (quality, at_five) = warned(false);
+    assert_eq!((warned(true), at_five), ((quality, true), false));
 }

@@ -1,5 +1,5 @@
 /* The engine in the library, from C: no key, no address, and nothing of the network is touched. argv: a picture, a black
- * one, and a file that is no model. */
+ * one, a file that is no model, and the folder of the demo's pictures. */
 #include "check.h"
 #include <errno.h>
 #include <pthread.h>
@@ -159,6 +159,41 @@ static void many(oe_client *client)
     for (int i = 1; i < 20; i += 2) oe_context_free(calls[i].context);
 }
 
+/* The demo's print as a recording, 20 s a picture, in no time: it falls, warns, pauses, and says where. */
+static void played(oe_client *client, const char *folder)
+{
+    static const int order[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 11, 12, 11, 12, 11, 12 };
+    static uint8_t frame[1 << 20];
+    const int64_t started = 1700000000000;
+    oe_print_options how = OE_PRINT_OPTIONS_INIT;
+    oe_context *context = NULL;
+    oe_result result = OE_RESULT_INIT;
+    uint32_t due = 1;
+    char path[512];
+    int warnings = 0, pauses = 0;
+    how.flags = OE_PRINT_REPLAY;
+    IS(oe_context_create_with(client, &how, &context), OE_OK);
+    for (int i = 0; i < 18; i++) {
+        snprintf(path, sizeof path, "%s/frame-%02d.jpg", folder, order[i]);
+        size_t size = load(path, frame, sizeof frame);
+        IS(oe_process_jpeg_at(context, frame, size, started + i * 20000, &result), OE_OK);
+        IS(oe_process_jpeg_at(context, frame, size, started + i * 20000 + 4999, &result), OE_NOT_DUE);
+        IS(oe_context_due_in_ms(context, &due), OE_OK);
+        IS(oe_context_wait_due(context), OE_OK);
+        warnings += (result.flags & OE_RESULT_WARNING_EDGE) != 0;
+        pauses += (result.flags & OE_RESULT_PAUSE_EDGE) != 0;
+        CHECK(due == 0 && result.next_due_ms == 20000 && (result.place.width > 0) == (result.place.height > 0));
+        CHECK(i >= 6 || (result.print_quality >= 6 && result.flags == OE_RESULT_EMBEDDED && result.place.width == 0));
+        CHECK(result.score >= 50 || result.place.width == 0);
+    }
+    CHECK(warnings == 1 && pauses == 1 && result.print_quality <= 3 && result.score >= 50 && result.place.width > 0);
+    IS(oe_process_jpeg_at(context, picture, length, started, &result), OE_ERR_ARGUMENT);
+    oe_context_free(context);
+    how.ignore_count = 1;
+    how.ignore[0].width = how.ignore[0].height = 1000;
+    IS(oe_context_create_with(client, &how, &context), OE_ERR_ARGUMENT);
+}
+
 static void watched(oe_client *client)
 {
     oe_monitor *monitor = NULL;
@@ -193,18 +228,18 @@ int main(int argc, char **argv)
     char info[512];
     oe_client *client = NULL;
     oe_usage usage = OE_USAGE_INIT;
-    if (argc < 4) return 2;
+    if (argc < 5) return 2;
     length = load(argv[1], picture, sizeof picture);
     black_length = load(argv[2], black, sizeof black);
     oe_build_info(info, sizeof info);
-    CHECK(strstr(info, ", embedded; model oe-vision"));
+    CHECK(strstr(info, ", embedded; model oe-vision") && oe_has(OE_FEATURE_EMBEDDED) == 1);
     models(argv[3]);
     long before = threads();
     IS(new_client(NULL, &client), OE_OK);
     one_print(client);
     no_verdicts(client);
     CHECK(threads() == before);
-    if (argc == 4) many(client);
+    if (argc == 5) many(client), played(client, argv[4]);
     watched(client);
     IS(oe_client_usage(client, &usage), OE_OK);
     CHECK(usage.bytes_sent == 0 && usage.bytes_received == 0 && usage.latched == OE_OK && usage.possibly_billed == 0);

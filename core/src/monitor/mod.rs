@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::account::{Account, Wake};
-use crate::error::{Due, Error, Status};
+use crate::error::{Due, Error, Status, refuse};
 use crate::frame::{self, Age, Frame};
 use crate::platform::moment::Moment;
 use crate::rules::confidence::Confidence;
@@ -26,7 +26,7 @@ use crate::rules::pacing::check_interval;
 use crate::session::Session;
 use crate::session::outcome::Info;
 use crate::session::print_options::PrintOptions;
-use crate::session::saved::SavedMonitor;
+use crate::session::saved::{Saved, SavedMonitor, corners, regions};
 
 pub use events::{Event, Kind};
 use plan::MonitorState;
@@ -122,8 +122,15 @@ impl Monitor {
         let options = PrintOptions {
             warning: level(saved.warning_level)?,
             pause: level(saved.pause_level)?,
+            ignore: regions(&saved.ignore).map_err(damaged)?,
             ..PrintOptions::default()
         };
+        options.check().map_err(damaged)?;
+        let replay = |context: &Saved| context.played_ms.is_some();
+        let at_service = monitors.account.backend.has_account();
+        if saved.context.as_ref().is_some_and(replay) || (at_service && options.is_for_engine()) {
+            return Err(refuse("the saved text is not of a monitor of this backend"));
+        }
         let mut watch = MonitorState::new(tag, options);
         watch.host_sec = saved
             .host_sec
@@ -394,6 +401,7 @@ impl Monitor {
                     pause_level: watch.options.pause.level().unwrap_or(0),
                     host_sec: watch.host_sec,
                     muted: watch.muted,
+                    ignore: corners(&watch.options.ignore),
                     context,
                 }
             })

@@ -18,8 +18,7 @@ use crate::rules::outcome_table::{FailoverState, Streak};
 use crate::rules::pacing::check_interval;
 use crate::rules::pacing::{DEFAULT_INTERVAL_SEC, FLOOR, Interval};
 use crate::rules::pacing::{MAX_WAIT, Pacing};
-use crate::rules::region::Region;
-use crate::session::saved::{Saved, SavedBelief};
+use crate::session::saved::{Saved, SavedBelief, corners, regions};
 
 fn to_ms(time: Duration) -> u64 {
     u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
@@ -58,13 +57,12 @@ impl Session {
                 (String::new(), String::new(), Some(belief))
             }
         };
-        let corners = |part: &Region| (part.x(), part.y(), part.width(), part.height());
         let options = &state.options;
         Saved {
             process_url,
             fallback_url,
             embedded,
-            ignore: options.ignore.iter().map(corners).collect(),
+            ignore: corners(&options.ignore),
             played_ms: options.replay.then(|| to_ms(state.played)),
             warning_level: options.warning.level().unwrap_or(0),
             pause_level: options.pause.level().unwrap_or(0),
@@ -191,14 +189,12 @@ impl Saved {
 
     fn options(&self) -> Result<PrintOptions, Error> {
         let level = |level: u8| Confidence::new(level.into()).map_err(|_| damaged());
-        let part = |part: &(u16, u16, u16, u16)| Region::new(part.0, part.1, part.2, part.3);
-        let ignore: Result<Vec<Region>, Error> = self.ignore.iter().map(part).collect();
         let options = PrintOptions {
             warning: level(self.warning_level)?,
             pause: level(self.pause_level)?,
             // Saved as `host_sec`.
             interval_sec: 0,
-            ignore: ignore.map_err(|_| damaged())?,
+            ignore: regions(&self.ignore).map_err(|_| damaged())?,
             replay: self.played_ms.is_some(),
         };
         options.check().map_err(|_| damaged())?;

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Status};
+use crate::rules::region::Region;
 
 /// The longest saved text, in bytes.
 pub const MAX_SAVED: usize = 8 * 1024;
@@ -62,10 +63,25 @@ pub(crate) struct Saved {
     pub(crate) embedded: Option<SavedBelief>,
     /// Left, top, width and height of what is not judged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) ignore: Vec<(u16, u16, u16, u16)>,
+    pub(crate) ignore: Vec<Corners>,
     /// When the last picture of a recording was taken, if one is played.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) played_ms: Option<u64>,
+}
+
+/// A region: left, top, width and height.
+pub(crate) type Corners = (u16, u16, u16, u16);
+
+/// Regions as they are saved.
+pub(crate) fn corners(ignore: &[Region]) -> Vec<Corners> {
+    let corners = |part: &Region| (part.x(), part.y(), part.width(), part.height());
+    ignore.iter().map(corners).collect()
+}
+
+/// Saved regions, none of which has been looked at yet.
+pub(crate) fn regions(saved: &[Corners]) -> Result<Vec<Region>, Error> {
+    let region = |part: &Corners| Region::new(part.0, part.1, part.2, part.3);
+    saved.iter().map(region).collect()
 }
 
 /// What is believed of a print, and under which model.
@@ -92,6 +108,9 @@ pub(crate) struct SavedMonitor {
     pub(crate) pause_level: u8,
     pub(crate) host_sec: Option<u32>,
     pub(crate) muted: bool,
+    /// Left, top, width and height of what is not judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ignore: Vec<Corners>,
     /// None before the service has given one.
     pub(crate) context: Option<Saved>,
 }
@@ -112,6 +131,7 @@ impl SavedMonitor {
             pause_level: context.pause_level,
             host_sec: context.host_sec,
             muted: false,
+            ignore: context.ignore.clone(),
             context: Some(context),
         })
     }
@@ -233,6 +253,12 @@ mod tests {
             ..saved.clone()
         };
         assert!(embedded.encode().len() < MAX_SAVED);
+        let watched = SavedMonitor {
+            ignore: embedded.ignore.clone(),
+            context: Some(embedded),
+            ..SavedMonitor::default()
+        };
+        assert!(watched.encode().len() < MAX_SAVED);
         let monitor = SavedMonitor {
             host_sec: Some(u32::MAX),
             context: Some(saved),

@@ -118,6 +118,8 @@ pub(super) struct State {
     pub(super) played: Duration,
     /// The levels that the print was made with: before a warning, and before a pause.
     pub(super) made_with: (Confidence, Confidence),
+    /// When the last picture of a recording was taken, since 1970; the clock of a replay.
+    pub(super) played: Duration,
     pub(super) created_at: CreatedAt,
     pub(super) pacing: Pacing,
     pub(super) failover: FailoverState,
@@ -191,6 +193,14 @@ impl State {
     /// The levels that are wanted: before a warning, and before a pause.
     pub(super) fn levels(&self) -> (Confidence, Confidence) {
         (self.options.warning, self.options.pause)
+    }
+
+    /// The time on the clock that this print is paced by.
+    pub(super) fn now(&self, clock: &dyn Clock) -> Duration {
+        match self.options.replay {
+            true => self.played,
+            false => clock.now(),
+        }
     }
 
     pub(super) fn age(&self, clock: &dyn Clock) -> Duration {

@@ -695,3 +695,77 @@ fn a_print_of_14_days_is_over() {
     assert_eq!(status_of(monitor.info()), Status::Closed);
     assert_eq!(eyes.client.usage().creates, 2, "nothing was renewed");
 }
+
+/// Regions go with a monitor too, also when it is saved before its print has begun; a recording does not.
+#[test]
+fn a_monitor_has_regions_and_plays_no_recording() {
+    let ignore = regions(&[[0, 0, 100, 1000]]);
+    let options = PrintOptions {
+        ignore: ignore.clone(),
+        ..PrintOptions::default()
+    };
+    let eyes = Eyes::new(&[]);
+    let monitor = eyes.client.start_monitor_with(options, 1).unwrap();
+    let early = monitor.save().unwrap();
+    let look = |monitor: &oe_core::monitor::Monitor| {
+        monitor.submit(&frame(eyes.asked().len()), None).unwrap();
+        eyes.clock.advance_secs(30);
+        monitor
+            .submit(&frame(eyes.asked().len() + 50), None)
+            .unwrap();
+        eyes.client.turn_monitors();
+    };
+    look(&monitor);
+    let late = monitor.save().unwrap();
+    monitor.stop();
+    for text in [&early, &late] {
+        let again = eyes.client.start_saved_monitor(text, 1).unwrap();
+        look(&again);
+        again.stop();
+    }
+    let asked = eyes.asked();
+    assert_eq!(asked.len(), 3);
+    assert!(asked.iter().all(|asked| asked.ignore == ignore));
+    assert_eq!(asked[2].belief.as_deref(), Some("belief 1"));
+
+    let rig = Rig::new(vec![]);
+    for text in [&early, &late] {
+        let refused = rig.client.start_saved_monitor(text, 1);
+        assert_eq!(status_of(refused), Status::Argument);
+    }
+    let replay = PrintOptions {
+        replay: true,
+        ..PrintOptions::default()
+    };
+    let refused = eyes.client.start_monitor_with(replay.clone(), 1);
+    assert_eq!(status_of(refused), Status::Argument);
+    let recording = eyes.print(replay).save();
+    let refused = eyes.client.start_saved_monitor(&recording, 1);
+    assert_eq!(status_of(refused), Status::Argument);
+}
+
+/// Levels that change count from the next picture on, and a monitor renews for them at a service only.
+#[test]
+fn levels_change_while_it_prints() {
+    let (eyes, session) = Eyes::printing(&[]);
+    eyes.next(&session).unwrap();
+    let level = |level| Confidence::new(level).unwrap();
+    session.set_confidence(level(1), level(5));
+    eyes.next(&session).unwrap();
+    let told: Vec<_> = eyes.asked().iter().map(|asked| asked.levels).collect();
+    assert_eq!(told, [(None, None), (Some(1), Some(5))]);
+    assert_eq!(eyes.asked()[1].belief.as_deref(), Some("belief 1"), "kept");
+
+    let unset = Confidence::default();
+    let monitor = eyes.client.start_monitor(unset, unset, 1).unwrap();
+    monitor.submit(&frame(7), None).unwrap();
+    eyes.client.turn_monitors();
+    let creates = eyes.client.usage().creates;
+    monitor.set_confidence(level(2), level(2)).unwrap();
+    eyes.clock.advance_secs(20);
+    monitor.submit(&frame(8), None).unwrap();
+    eyes.client.turn_monitors();
+    let last = eyes.asked().pop().unwrap();
+    assert_eq!(last.levels, (Some(2), Some(2)));
+    assert_eq!(eyes.client.usage().creates, creates);
+}

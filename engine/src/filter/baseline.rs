@@ -25,7 +25,7 @@ const SURPRISE: f64 = 0.8;
 /// from so much on it is one,
 const SURPRISED: f64 = 2.3;
 /// and counts so much more (log odds). Of 5,600 looks at fine prints of quiet scenes six had evidence
-/// over 0, of 11,200 at all fine prints 164, so that evidence from -1 to +1 is worth 2.7 to 5 log odds
+/// over 0, of 11,200 at all fine prints 164, so that evidence from -1 to +1 is worth 2.5 to 5 log odds
 /// more than it says there.
 const MORE: f64 = 2.5;
 
