@@ -79,7 +79,7 @@ pub extern "C" fn oe_version_string() -> *const c_char {
 pub extern "C" fn oe_has(feature: i32) -> i32 {
     guard::value(0, || {
         Ok(match feature {
-            OE_FEATURE_EMBEDDED => cfg!(feature = "embedded").into(),
+            OE_FEATURE_EMBEDDED => HAS_EMBEDDED.into(),
             OE_FEATURE_EVENT_FD => cfg!(any(unix, windows)).into(),
             OE_FEATURE_TLS | OE_FEATURE_MONITOR => 1,
             _ => 0,
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn features_are_those_of_the_build() {
-        assert_eq!(oe_has(OE_FEATURE_EMBEDDED) == 1, cfg!(feature = "embedded"));
+        assert_eq!(oe_has(OE_FEATURE_EMBEDDED) == 1, HAS_EMBEDDED);
         assert_eq!(oe_has(OE_FEATURE_TLS), 1);
         assert_eq!(oe_has(OE_FEATURE_MONITOR), 1);
         for unknown in [i32::MIN, -1, 0, 5, i32::MAX] {

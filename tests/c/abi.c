@@ -34,7 +34,7 @@ static void on_free(void *user_data) { frees += *(int *)user_data; }
 
 static void version(void)
 {
-    char line[400], cut[5];
+    char line[200], cut[5];
     CHECK(OE_VERSION <= oe_version()); /* programs of earlier releases are compiled from this file too, and kept */
     CHECK(OE_VERSION == ((OE_VERSION_MAJOR << 16) | (OE_VERSION_MINOR << 8) | OE_VERSION_PATCH));
     size_t len = oe_build_info(line, sizeof line);

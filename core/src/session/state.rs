@@ -114,8 +114,6 @@ pub(super) enum Standing {
 pub(super) struct State {
     pub(super) print: Print,
     pub(super) options: PrintOptions,
-    /// When the last picture of a recording was taken, since 1970; the clock of a replay.
-    pub(super) played: Duration,
     /// The levels that the print was made with: before a warning, and before a pause.
     pub(super) made_with: (Confidence, Confidence),
     /// When the last picture of a recording was taken, since 1970; the clock of a replay.
@@ -179,14 +177,6 @@ impl State {
             last_quality: 0,
             last_status: Status::Ok,
             last_error: None,
-        }
-    }
-
-    /// The time on the clock that this print is paced by.
-    pub(super) fn now(&self, clock: &dyn Clock) -> Duration {
-        match self.options.replay {
-            true => self.played,
-            false => clock.now(),
         }
     }
 
