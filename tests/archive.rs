@@ -57,7 +57,8 @@ fn small_and_with_the_header_s_names_only() {
     let archive = folder().join("liboe_process.a");
     let size = std::fs::metadata(&archive).unwrap().len();
     println!("static library: {size} bytes");
-    assert!(size <= 4_000_000, "{size}");
+    // 4 MB, and the engine with its model.
+    assert!(size <= 4_000_000 + 4_400_000, "{size}");
     let mut nm = Command::new("nm");
     let symbols = succeeds(nm.args(["--extern-only", "--defined-only"]).arg(&archive));
     let names: Vec<&str> = symbols
