@@ -58,6 +58,7 @@ fn the_embedded_engine_from_c_under_valgrind() {
         "--quiet",
         "--error-exitcode=99",
         "--leak-check=full",
+        "--show-leak-kinds=definite",
         "--errors-for-leak-kinds=definite",
     ]);
     valgrind.arg(program(Link::Shared).get_program());
