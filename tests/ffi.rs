@@ -24,7 +24,7 @@ const SCRIPT: &str = r#"{"quality":9,"score":4}
 {"quality":3,"score":60,"warning":true}
 {"quality":1,"score":95,"warning":true,"pause":true}"#;
 const LINES: &str = "quality 9 score 4
-error: The service could not decode this image; the next frame may be fine. (HTTP 400)
+error: The image could not be decoded; the next frame may be fine. (HTTP 400)
 quality 3 score 60
 warning
 quality 1 score 95
