@@ -124,7 +124,8 @@ fn re_07_no_answer_after_a_complete_upload() {
 
 #[test]
 fn an_answer_that_drips_ends_at_the_deadline() {
-    let drip = Step::Drip(json("200 OK", &" ".repeat(1_000)), ms(20));
+    // The head alone takes twice the deadline.
+    let drip = Step::Drip(json("200 OK", &" ".repeat(1_000)), ms(40));
     for peer in both(&[vec![Step::Request, drip.clone()]]) {
         let head = at_deadline(Post::to(&peer.base_url()), ms(1_500));
         assert_eq!(head.outcome, Err(Failure::Timeout));
