@@ -179,7 +179,7 @@ OE_API const char *oe_version_string(void);
 OE_API int32_t oe_has(int32_t feature);
 
 /** How the library that is loaded was built, in one line for people and bug reports: version,
- * target, features, the built-in model, TLS provider and trust roots: less than 200 bytes. buf takes
+ * target, features, the built-in model, TLS provider and trust roots; under 200 bytes. buf takes
  * up to cap bytes; it may be NULL.
  * Returns: the length of the whole text without its NUL; the text was cut if that is >= cap. */
 OE_API size_t oe_build_info(char *buf, size_t cap);

@@ -88,7 +88,7 @@ pub extern "C" fn oe_has(feature: i32) -> i32 {
 }
 
 /// How the library that is loaded was built, in one line for people and bug reports: version,
-/// target, features, the built-in model, TLS provider and trust roots: less than 200 bytes. buf takes
+/// target, features, the built-in model, TLS provider and trust roots; under 200 bytes. buf takes
 /// up to cap bytes; it may be NULL.
 ///
 /// Returns: the length of the whole text without its NUL; the text was cut if that is >= cap.
