@@ -4,9 +4,9 @@ require "fiddle/import"
 module Oe # what the header declares: enumerators, structures, functions
   extend Fiddle::Importer
   dlload ARGV[0]
-  typealias "oe_status", "int32_t"
-  typealias "oe_log_fn", "void *"
-  header = File.read(ARGV[1]).gsub(%r{/\*.*?\*/}m, "").gsub("OE_CALL ", "").gsub(/\n +/, " ").gsub(/oe_region (\w+)\[8\];/, 'uint16_t \1[32];').gsub(/oe_region (\w+);/, 'uint16_t \1[4];')
+  { "oe_status" => "int32_t", "oe_log_fn" => "void *" }.each { |name, type| typealias name, type }
+  header = File.read(ARGV[1]).gsub(%r{/\*.*?\*/}m, "").gsub("OE_CALL ", "").gsub(/\n +/, " ")
+    .gsub(/oe_region (\w+)\[8\];/, 'uint16_t \1[32];').gsub(/oe_region (\w+);/, 'uint16_t \1[4];')
   header.scan(/(OE_\w+) = (-?\d+)/) { |name, value| const_set(name, value.to_i) }
   header.scan(/^typedef struct oe_(\w+) {(.+); *$/) { |name, body| const_set(name.capitalize, struct(body.split(";"))) }
   header.scan(/^OE_API (.+);/) { |(function)| extern function }
