@@ -1,6 +1,6 @@
-# Before 1.0 the minor version is what a program is compiled against; later patches fit.
+# What the major version promises: what was compiled against an earlier version of it runs on (docs/ABI.md).
 set(PACKAGE_VERSION "@VERSION@")
-string(REGEX MATCH "^[0-9]+\\.[0-9]+" _oe_process_series "${PACKAGE_VERSION}")
+string(REGEX MATCH "^[0-9]+" _oe_process_series "${PACKAGE_VERSION}")
 set(PACKAGE_VERSION_EXACT FALSE)
 set(PACKAGE_VERSION_COMPATIBLE FALSE)
 if(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)
