@@ -30,6 +30,8 @@ pub struct Print<'a> {
     /// The scene that its pictures, or those of its failure, are of.
     pub scene: &'a str,
     pub frames: Vec<&'a Look>,
+    /// When each was taken.
+    pub seconds: Vec<u64>,
     /// The first picture that shows a failure.
     pub onset: Option<usize>,
     /// From here on the camera sends the same picture, if it ever does.
@@ -44,6 +46,11 @@ pub struct Album<'a> {
 impl<'a> Album<'a> {
     fn get(&self, file: &str, view: View) -> Option<&'a Look> {
         self.looks.get(&(file.to_owned(), view.name()))
+    }
+
+    /// Each of these pictures by a camera.
+    pub fn each(&self, files: &[String], view: View) -> Vec<&'a Look> {
+        self.cycle(files, view, files.len())
     }
 
     /// These pictures by a camera, over and over to so many.
@@ -101,6 +108,7 @@ fn print<'a>(
     Print {
         kind: kind.to_owned(),
         scene: &scene.name,
+        seconds: (0..frames.len() as u64).map(|n| n * PACE).collect(),
         frames,
         onset,
         frozen: None,
@@ -258,7 +266,9 @@ impl Watcher for Average {
 pub fn play(print: &Print, watcher: &mut dyn Watcher) -> Told {
     let (mut told, mut before) = (Told::default(), [false; 2]);
     let onset = print.onset.unwrap_or(usize::MAX);
-    for (n, look) in print.frames.iter().enumerate() {
+    let since = print.onset.and_then(|onset| print.seconds.get(onset));
+    let frames = print.frames.iter().zip(&print.seconds);
+    for (n, (look, at)) in frames.enumerate() {
         // No two pictures of a living camera are the same.
         let pixels = print.frozen.map_or(n, |frozen| n.min(frozen)) as u64;
         let seen = Observation {
@@ -270,13 +280,13 @@ pub fn play(print: &Print, watcher: &mut dyn Watcher) -> Told {
             place: None,
             cells: Cells::clone(&look.cells),
         };
-        let now = watcher.take(Duration::from_secs(n as u64 * PACE), &seen);
+        let now = watcher.take(Duration::from_secs(*at), &seen);
         for which in 0..2 {
             if n < onset && now[which] && !before[which] {
                 told.alarms[which] += 1;
             }
             if n >= onset && now[which] && told.delay[which].is_none() {
-                told.delay[which] = Some((n - onset) as f64 * PACE as f64);
+                told.delay[which] = since.map(|since| (at - since) as f64);
             }
         }
         before = now;
@@ -306,6 +316,7 @@ mod tests {
         let mut print = Print {
             kind: String::new(),
             scene: "",
+            seconds: (0..frames.len() as u64).map(|n| n * PACE).collect(),
             frames,
             onset: Some(LONG),
             frozen: None,
@@ -319,6 +330,12 @@ mod tests {
         print.onset = None;
         let told = play(&print, &mut Filtered::new(3, -2.8));
         assert_eq!((told.alarms, told.delay), ([1, 1], [None, None]));
+        // At half the pace the same pictures take twice as long.
+        print.onset = Some(LONG);
+        print.seconds.iter_mut().for_each(|at| *at *= 2);
+        let told = play(&print, &mut Average::new(1.5));
+        assert_eq!(told.delay, [Some(80.0); 2]);
+        print.onset = None;
         // The first failed picture is the last that counts.
         print.frozen = Some(LONG);
         let told = play(&print, &mut Filtered::new(3, -2.8));
