@@ -1,5 +1,5 @@
 /* What one print takes with the engine in the library: prints, in KB, how far the largest memory of the process (its program
- * text and model included, which it shares) grew over 100 looks, what of that is its own, and what each of 200 more contexts
+ * text and model included, which it shares) grew over 100 looks, what of that is its own, and what each of 1,000 more contexts
  * took that were looked at. argv[1]: a picture that looks failed, of which most is remembered. */
 #include <malloc.h>
 #include <oe_process.h>
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MANY = 1000 };
 static uint8_t picture[1 << 20];
 
 static long status_kb(const char *what)
@@ -38,15 +39,15 @@ int main(int argc, char **argv)
         oe_context_free(context);
     }
     long most = status_kb("VmHWM"), own = status_kb("RssAnon");
-    static oe_context *many[200];
+    static oe_context *many[MANY];
     size_t before = mallinfo2().uordblks;
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < MANY; i++) {
         oe_result result = OE_RESULT_INIT;
         if (oe_context_create(client, 0, 0, &many[i])) return 5;
         if (oe_process_jpeg(many[i], picture, length, &result)) return 6;
     }
-    long each = (long)(mallinfo2().uordblks - before) / 200;
-    printf("over idle %ld KB, of which its own %ld KB; each of 200 more contexts %ld bytes\n", most - idle, own, each);
+    long each = (long)(mallinfo2().uordblks - before) / MANY;
+    printf("over idle %ld KB, of which its own %ld KB; each of %d more contexts %ld bytes\n", most - idle, own, MANY, each);
     oe_client_free(client);
     return most - idle > 16 * 1024 || each < 500 || each > 4096;
 }
