@@ -193,7 +193,7 @@ fn a_print_takes_little_memory() {
     let source = root().join("tests/c/embedded_memory.c");
     let mut command = Command::new(compile(&source, Link::Shared, &["-D_GNU_SOURCE"]));
     command.arg(root().join("demo/frames/frame-12.jpg"));
-    let output = run(&mut command, Duration::from_secs(120));
+    let output = run(&mut command, Duration::from_secs(240));
     let text = String::from_utf8_lossy(&output.stdout);
     println!("{text}");
     assert!(output.status.success(), "{:?} {text}", output.status);
