@@ -440,6 +440,13 @@ OE_API oe_status oe_options_set_user_agent(oe_options *options, const char *prod
  * Owns: copies path. */
 OE_API oe_status oe_options_set_model_file(oe_options *options, const char *path);
 
+/** Sets how much memory the embedded engine takes at most to decode pictures, all looks of a client
+ * together: 4 to 2,000 MB. A look waits for its share; a picture that takes more than all of it is
+ * OE_ERR_IMAGE_REJECTED, with both numbers in the text. Only large progressive pictures take more
+ * than 4 MB. 0 (default): 32 MB, which the clients that set nothing else share.
+ * Since: 0.2.0. */
+OE_API oe_status oe_options_set_picture_memory_mb(oe_options *options, uint32_t mb);
+
 /* ==============================================================================================
  * 4. Client: one account, one connection pool
  *

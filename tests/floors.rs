@@ -51,6 +51,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "windows",
             "abi",
             "handle",
+            "per_process",
             "guard",
             "last_error",
             "text",

@@ -128,7 +128,7 @@ test('an iterator sees a print fail', { timeout: 60000 }, async () => {
 test('errors are in the words of Node', () => {
   const wrong = {
     apiKey: 'a b', endpoint: '127.0.0.1:8674', caFile: '/no/such/file', proxy: 'socks5://x', userAgent: 'a\tb', backend: 7,
-    allowHttp: 'yes', trust: 9, timeoutMs: 999, connectTimeoutMs: 0, intervalSec: 1209601, workers: 0, maxFrameAgeMs: 3600001,
+    allowHttp: 'yes', trust: 9, timeoutMs: 999, connectTimeoutMs: 0, intervalSec: 1209601, workers: 0, pictureMemoryMb: 3, maxFrameAgeMs: 3600001,
     logLevel: 9,
   };
   for (const [name, value] of Object.entries(wrong)) {

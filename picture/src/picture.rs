@@ -1,6 +1,6 @@
 //! A picture, ready to be looked at.
 
-use crate::budget::Budget;
+use crate::budget::{Budget, is_there};
 use crate::error::{PictureError, wrong};
 use crate::exif;
 use crate::frame::Frame;
@@ -40,7 +40,7 @@ impl Picture {
     /// # Errors
     /// The file is no JPEG, or damaged; less than nine tenths of its rows are there; it is of a kind
     /// that is not understood, has more than [`MOST_PIXELS`](crate::MOST_PIXELS), or takes more than
-    /// the whole budget; or it was stopped.
+    /// the whole budget; the system has not so much; or it was stopped.
     pub fn decode(
         jpeg: &[u8],
         side: usize,
@@ -56,7 +56,11 @@ impl Picture {
             return wrong("it has no frame");
         };
         let side = side.max(1);
-        let _share = budget.take(cost(&frame, side), stop)?;
+        let cost = cost(&frame, side);
+        let _share = budget.take(cost, stop)?;
+        if !is_there(cost) {
+            return Err(PictureError::NoMemory(cost));
+        }
         let mut rows = Rows::new(&frame, side);
         let there = match frame.progressive {
             true => progressive::decode(&mut header, first, &frame, &mut rows, stop)?,

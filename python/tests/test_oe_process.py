@@ -174,7 +174,7 @@ class Settings(unittest.TestCase):
         wrong = {
             "api_key": "a b", "endpoint": "127.0.0.1:8674", "ca_file": "/no/such/file", "proxy": "socks5://x",
             "user_agent": "a\tb", "backend": 7, "trust": 9, "timeout": 0.5, "connect_timeout": 0, "interval": 1209601,
-            "workers": 0, "max_frame_age": 3601, "log_level": 9}
+            "workers": 0, "max_frame_age": 3601, "picture_memory_mb": 3, "log_level": 9}
         for name, value in wrong.items():
             with self.subTest(name), self.assertRaises(oe_process.Error) as refused:
                 oe_process.Client(**{"api_key": "k", "log": print, name: value})

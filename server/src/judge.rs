@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use oe_picture::{Budget, Picture};
+use oe_picture::{Budget, Picture, PictureError};
 use tokio::sync::Semaphore;
 
 use crate::reply::Problem;
@@ -99,7 +99,10 @@ impl Judge {
         let decoded = tokio::task::spawn_blocking(move || {
             let result = Picture::decode(&image, SIDE, Budget::process(), &|| false);
             drop(core);
-            result.map(drop).map_err(|_| Problem::DECODE)
+            result.map(drop).map_err(|why| match why {
+                PictureError::NoMemory(_) => Problem::INTERNAL,
+                _ => Problem::DECODE,
+            })
         });
         decoded.await.map_err(|_| Problem::DECODE)?
     }
@@ -215,7 +218,9 @@ mod embedded {
             drop(gone);
             let seen = seen.map_err(|why| match why {
                 LookError::Picture(_) => Problem::DECODE,
-                LookError::Model(_) | LookError::Stopped => Problem::INTERNAL,
+                LookError::Model(_) | LookError::Memory(_) | LookError::Stopped => {
+                    Problem::INTERNAL
+                }
             })?;
             let opinion = belief.see(at, &seen.look, engine.mean_log_odds());
             Ok(Verdict {
