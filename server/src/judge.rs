@@ -166,7 +166,12 @@ mod embedded {
 
         /// Takes a picture in, and says what is believed now. One that shows nothing repeats the last
         /// belief, and suggests nothing.
-        fn observe(&self, at: Duration, observation: &Observation, usual: f64) -> Verdict {
+        pub(super) fn observe(
+            &self,
+            at: Duration,
+            observation: &Observation,
+            usual: f64,
+        ) -> Verdict {
             let mut believed = self.0.lock();
             let said = believed.filter.observe(at, observation, usual);
             let blind = observation.look.blind.is_some();
@@ -326,5 +331,49 @@ mod none {
         ) -> Result<Verdict, Refusal> {
             match **engine {}
         }
+    }
+}
+
+#[cfg(all(test, feature = "embedded"))]
+mod tests {
+    use std::time::Duration;
+
+    use oe_engine::{Ask, Engine};
+
+    use super::{Belief, Levels};
+
+    const FINE: [&[u8]; 2] = [
+        include_bytes!("../../demo/frames/frame-01.jpg"),
+        include_bytes!("../../demo/frames/frame-02.jpg"),
+    ];
+    const TANGLE: [&[u8]; 2] = [
+        include_bytes!("../../demo/frames/frame-11.jpg"),
+        include_bytes!("../../demo/frames/frame-12.jpg"),
+    ];
+
+    /// A place is told with a bad score, and with no other.
+    #[test]
+    fn a_tangle_has_a_place_and_a_fine_print_has_none() {
+        let engine = Engine::new().unwrap();
+        let last = |pictures: [&[u8]; 2]| {
+            let belief = Belief::new(Levels {
+                warning: 3,
+                pause: 3,
+            });
+            let looks = (0..20).map(|n| {
+                let picture = pictures[n % 2];
+                let seen = engine.observe(picture, &Ask::default()).unwrap();
+                let at = Duration::from_secs(20 * n as u64);
+                belief.observe(at, &seen, engine.mean_log_odds())
+            });
+            looks.last().unwrap()
+        };
+        let fine = last(FINE);
+        assert!(fine.score < 50 && fine.place.is_none(), "{fine:?}");
+        let tangle = last(TANGLE);
+        assert!(tangle.score >= 50 && tangle.warning, "{tangle:?}");
+        let [x, y, width, height] = tangle.place.unwrap();
+        assert!(width > 0 && x + width <= 1_000, "{tangle:?}");
+        assert!(height > 0 && y + height <= 1_000, "{tangle:?}");
     }
 }
