@@ -60,8 +60,27 @@ const CRATES: &[(&str, &[&str])] = &[
     (
         "server/src",
         &[
-            "main", "server", "service", "contexts", "upload", "config", "stats", "judge", "keys",
-            "log", "reply", "verdicts",
+            "main",
+            "args",
+            "server",
+            "service",
+            "route",
+            "connections",
+            "contexts",
+            "tls",
+            "config",
+            "judge",
+            "health",
+            "keys",
+            "limits",
+            "multipart",
+            "stats",
+            "listen",
+            "log",
+            "reply",
+            "verdicts",
+            "account",
+            "clock",
         ],
     ),
 ];
@@ -76,6 +95,7 @@ const ONLY: &[(&str, &str, &[&str])] = &[
         &["platform", "rules", "key", "error"],
     ),
     ("core/src", "engine", &["rules"]),
+    ("server/src", "limits", &["limits", "reply", "account"]),
 ];
 
 fn root() -> PathBuf {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use oe_picture::{Budget, Picture, PictureError};
 use tokio::sync::Semaphore;
 
-use crate::reply::Problem;
+use crate::health::Health;
+use crate::limits::UploadPermit;
+use crate::reply::{Problem, Refusal};
 use crate::verdicts::Verdict;
 
 /// The side of the square that a picture is decoded to where nobody looks: the engine's, so that the
@@ -35,17 +37,20 @@ pub(crate) struct Levels {
     pub(crate) pause: u8,
 }
 
+/// A picture, and its place among those in flight: both are given up together.
+pub(crate) struct Image {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) _permit: UploadPermit,
+}
+
 /// Judges the pictures of all prints.
 pub(crate) struct Judge {
     engine: Option<Arc<Engine>>,
-    #[cfg_attr(
-        not(feature = "embedded"),
-        expect(dead_code, reason = "nobody waits to be looked at")
-    )]
     queue: InferenceQueue,
     script: Arc<Vec<Verdict>>,
     /// One picture is decoded at a time for each processor core.
     cores: Arc<Semaphore>,
+    health: Arc<Health>,
     /// The shortest delay in seconds, when few pictures wait.
     #[cfg_attr(
         not(feature = "embedded"),
@@ -59,6 +64,7 @@ impl Judge {
         engine: Option<Arc<Engine>>,
         script: Arc<Vec<Verdict>>,
         minimum: u32,
+        health: Arc<Health>,
     ) -> Judge {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Judge {
@@ -66,8 +72,14 @@ impl Judge {
             queue: InferenceQueue::new(cores),
             script,
             cores: Arc::new(Semaphore::new(cores)),
+            health,
             minimum,
         }
+    }
+
+    /// Whether one more picture would be refused.
+    pub(crate) fn is_full(&self) -> bool {
+        self.queue.is_full()
     }
 
     /// Whether verdicts come from looking, and not from a script.
@@ -78,10 +90,10 @@ impl Judge {
     /// The verdict on a picture, of a print's `number`-th call: the engine's, or that of the script.
     pub(crate) async fn judge(
         &self,
-        image: Vec<u8>,
+        image: Image,
         number: usize,
         belief: &Belief,
-    ) -> Result<Verdict, Problem> {
+    ) -> Result<Verdict, Refusal> {
         match &self.engine {
             Some(engine) => self.look(engine, image, belief).await,
             None => {
@@ -93,12 +105,14 @@ impl Judge {
     }
 
     /// Refuses what is no JPEG that can be decoded; on a thread that may take its time.
-    async fn decode(&self, image: Vec<u8>) -> Result<(), Problem> {
+    async fn decode(&self, image: Image) -> Result<(), Problem> {
         let core = Arc::clone(&self.cores).acquire_owned().await;
-        let core = core.map_err(|_| Problem::THROTTLED)?;
+        let core = core.map_err(|_| Problem::INTERNAL)?;
+        let health = Arc::clone(&self.health);
         let decoded = tokio::task::spawn_blocking(move || {
-            let result = Picture::decode(&image, SIDE, Budget::process(), &|| false);
-            drop(core);
+            let working = health.working();
+            let result = Picture::decode(&image.bytes, SIDE, Budget::process(), &|| false);
+            drop((core, working));
             result.map(drop).map_err(|why| match why {
                 PictureError::NoMemory(_) => Problem::INTERNAL,
                 _ => Problem::DECODE,
@@ -114,13 +128,17 @@ mod embedded {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
 
-    use oe_engine::{Ask, LookError};
+    use oe_engine::{Ask, LookError, Observation};
     use parking_lot::Mutex;
     use tokio::sync::Semaphore;
 
-    use super::{Judge, Levels, Problem, Verdict};
+    use super::{Image, Judge, Levels, Problem, Refusal, Verdict};
+    use crate::limits::throttled;
 
     pub use oe_engine::Engine;
+
+    /// From this score on a place is told.
+    const PLACE_FROM: u8 = 50;
 
     /// Pictures that may wait for each processor core. At 15 ms each the last waits a quarter of a
     /// second.
@@ -128,23 +146,59 @@ mod embedded {
 
     /// What is believed of one print.
     #[derive(Debug)]
-    pub(crate) struct Belief(Mutex<oe_engine::Filter>);
+    pub(crate) struct Belief(Mutex<Believed>);
+
+    #[derive(Debug)]
+    struct Believed {
+        filter: oe_engine::Filter,
+        /// Whether a picture showed something to judge.
+        seen: bool,
+    }
 
     impl Belief {
         pub(crate) fn new(levels: Levels) -> Belief {
-            Belief(Mutex::new(oe_engine::Filter::new(oe_engine::Levels {
+            let filter = oe_engine::Filter::new(oe_engine::Levels {
                 warning: levels.warning,
                 pause: levels.pause,
-            })))
+            });
+            Belief(Mutex::new(Believed {
+                filter,
+                seen: false,
+            }))
         }
 
-        fn see(
+        /// Takes a picture in, and says what is believed now. One that shows nothing repeats the last
+        /// belief, and suggests nothing.
+        pub(super) fn observe(
             &self,
             at: Duration,
-            look: &oe_engine::Evidence,
+            observation: &Observation,
             usual: f64,
-        ) -> oe_engine::Assessment {
-            self.0.lock().update(at, look, usual)
+        ) -> Verdict {
+            let mut believed = self.0.lock();
+            let said = believed.filter.observe(at, observation, usual);
+            let blind = observation.look.blind.is_some();
+            if blind && !believed.seen {
+                return Verdict {
+                    quality: 5,
+                    score: 0,
+                    blind,
+                    ..Verdict::default()
+                };
+            }
+            believed.seen = true;
+            let place = observation.place.filter(|_| said.score >= PLACE_FROM);
+            let place = place.map(|at| [at.left, at.top, at.width, at.height]);
+            Verdict {
+                quality: said.quality,
+                score: said.score,
+                warning: said.warning && !blind,
+                pause: said.pause && !blind,
+                faster: said.faster && !blind,
+                place: place.filter(|_| !blind),
+                blind,
+                ..Verdict::default()
+            }
         }
     }
 
@@ -163,6 +217,10 @@ mod embedded {
                 longest: cores * QUEUE,
                 started: Instant::now(),
             }
+        }
+
+        pub(super) fn is_full(&self) -> bool {
+            self.places.available_permits() == 0
         }
 
         /// By how much the shortest delay grows: twice from a quarter of the longest queue on, four
@@ -193,25 +251,27 @@ mod embedded {
         pub(super) async fn look(
             &self,
             engine: &Arc<Engine>,
-            image: Vec<u8>,
+            image: Image,
             belief: &Belief,
-        ) -> Result<Verdict, Problem> {
+        ) -> Result<Verdict, Refusal> {
             let place = self.queue.places.try_acquire();
-            let _place = place.map_err(|_| Problem::THROTTLED)?;
+            let _place = place.map_err(|_| throttled())?;
             let at = self.queue.started.elapsed();
             let core = Arc::clone(&self.cores).acquire_owned().await;
-            let core = core.map_err(|_| Problem::THROTTLED)?;
+            let core = core.map_err(|_| Problem::INTERNAL)?;
+            let health = Arc::clone(&self.health);
             let looking = Arc::clone(engine);
             // A client that hangs up drops this call, and the guard with it.
             let gone = Gone::default();
             let stopped = Arc::clone(&gone.0);
             let looked = tokio::task::spawn_blocking(move || {
+                let working = health.working();
                 let ask = Ask {
                     stop: &|| stopped.load(Ordering::Relaxed),
                     ..Ask::default()
                 };
-                let seen = looking.observe(&image, &ask);
-                drop(core);
+                let seen = looking.observe(&image.bytes, &ask);
+                drop((core, working));
                 seen
             });
             let seen = looked.await.map_err(|_| Problem::INTERNAL)?;
@@ -222,15 +282,10 @@ mod embedded {
                     Problem::INTERNAL
                 }
             })?;
-            let opinion = belief.see(at, &seen.look, engine.mean_log_odds());
+            let minimum = self.minimum.saturating_mul(self.queue.load());
             Ok(Verdict {
-                quality: opinion.quality,
-                score: opinion.score,
-                warning: opinion.warning,
-                pause: opinion.pause,
-                faster: opinion.faster,
-                minimum: Some(self.minimum * self.queue.load()),
-                ..Verdict::default()
+                minimum: Some(minimum),
+                ..belief.observe(at, &seen, engine.mean_log_odds())
             })
         }
     }
@@ -241,7 +296,7 @@ mod embedded {
 mod none {
     use std::sync::Arc;
 
-    use super::{Judge, Levels, Problem, Verdict};
+    use super::{Image, Judge, Levels, Refusal, Verdict};
 
     /// Nobody can make one: this build has no engine.
     #[derive(Clone, Copy, Debug)]
@@ -264,6 +319,11 @@ mod none {
         pub(crate) fn new(_: usize) -> InferenceQueue {
             InferenceQueue
         }
+
+        #[allow(clippy::unused_self, reason = "as the other build has it")]
+        pub(super) fn is_full(&self) -> bool {
+            false
+        }
     }
 
     impl Judge {
@@ -271,10 +331,54 @@ mod none {
         pub(super) async fn look(
             &self,
             engine: &Arc<Engine>,
-            _: Vec<u8>,
+            _: Image,
             _: &Belief,
-        ) -> Result<Verdict, Problem> {
+        ) -> Result<Verdict, Refusal> {
             match **engine {}
         }
+    }
+}
+
+#[cfg(all(test, feature = "embedded"))]
+mod tests {
+    use std::time::Duration;
+
+    use oe_engine::{Ask, Engine};
+
+    use super::{Belief, Levels};
+
+    const FINE: [&[u8]; 2] = [
+        include_bytes!("../../demo/frames/frame-01.jpg"),
+        include_bytes!("../../demo/frames/frame-02.jpg"),
+    ];
+    const TANGLE: [&[u8]; 2] = [
+        include_bytes!("../../demo/frames/frame-11.jpg"),
+        include_bytes!("../../demo/frames/frame-12.jpg"),
+    ];
+
+    /// A place is told with a bad score, and with no other.
+    #[test]
+    fn a_tangle_has_a_place_and_a_fine_print_has_none() {
+        let engine = Engine::new().unwrap();
+        let last = |pictures: [&[u8]; 2]| {
+            let belief = Belief::new(Levels {
+                warning: 3,
+                pause: 3,
+            });
+            let looks = (0..20).map(|n| {
+                let picture = pictures[n % 2];
+                let seen = engine.observe(picture, &Ask::default()).unwrap();
+                let at = Duration::from_secs(20 * n as u64);
+                belief.observe(at, &seen, engine.mean_log_odds())
+            });
+            looks.last().unwrap()
+        };
+        let fine = last(FINE);
+        assert!(fine.score < 50 && fine.place.is_none(), "{fine:?}");
+        let tangle = last(TANGLE);
+        assert!(tangle.score >= 50 && tangle.warning, "{tangle:?}");
+        let [x, y, width, height] = tangle.place.unwrap();
+        assert!(width > 0 && x + width <= 1_000, "{tangle:?}");
+        assert!(height > 0 && y + height <= 1_000, "{tangle:?}");
     }
 }

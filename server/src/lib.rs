@@ -3,17 +3,27 @@
 //! It looks at the pictures itself (feature `embedded`), or answers from a script: what people build
 //! against without spending their allowance.
 
+mod account;
+pub mod clock;
 pub mod config;
+mod connections;
 mod contexts;
+mod health;
 pub mod judge;
 pub mod keys;
+pub mod limits;
+pub mod listen;
 pub mod log;
+mod multipart;
 pub mod reply;
+mod route;
 pub mod server;
 mod service;
 pub mod stats;
-pub mod upload;
+mod tls;
 pub mod verdicts;
 
+pub use clock::Clock;
 pub use config::Config;
+pub use limits::Limits;
 pub use server::Running;

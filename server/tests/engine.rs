@@ -71,11 +71,30 @@ fn a_black_picture_changes_no_opinion_and_a_broken_one_has_none() {
     let (_, before) = print.process(TANGLE);
     let (_, black) = print.process(BLACK);
     assert_eq!(black["Score"], before["Score"]);
+    assert_eq!(black["PrintQuality"], before["PrintQuality"]);
+    assert_eq!(black["Blind"], true);
+    assert!(black.get("Place").is_none() && before.get("Blind").is_none());
     let (status, broken) = print.process(&FINE[..FINE.len() / 2]);
     assert_eq!(
         (status, &broken["ErrorType"]),
         (400, &"OE_IMAGE_DECODE_FAILED".into())
     );
+}
+
+/// Nothing was ever seen of it: the middle, and no alarm.
+#[test]
+fn a_print_that_was_never_seen_is_in_the_middle() {
+    let service = service(Edition::B, 0);
+    let print = Print::new(service.addr());
+    for _ in 0..2 {
+        let (status, black) = print.process(BLACK);
+        assert_eq!((status, &black["Blind"]), (200, &true.into()));
+        assert_eq!(black["PrintQuality"], 5);
+        assert_eq!(black["Score"], 0);
+        assert_eq!(black["WarningSuggested"], false);
+        assert_eq!(black["PauseSuggested"], false);
+        assert_eq!(black["FasterInspectionSuggested"], false);
+    }
 }
 
 /// The model gives no number: its biases are as large as they get. A file's last bytes are these.

@@ -3,7 +3,6 @@
 //! Builds the library, compiles `examples-c/watch.c` against its header, starts the service on a
 //! loopback port and runs the program over the demo frames at the real pace. No key, no network.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -36,7 +35,6 @@ fn start_service(root: &Path) -> Result<Running, String> {
     let text =
         std::fs::read_to_string(&script).map_err(|why| format!("{}: {why}", script.display()))?;
     Running::start(Config {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         edition: Edition::B,
         minimum: 5,
         recommended: 20,
