@@ -19,7 +19,9 @@ pub mod reply;
 mod route;
 pub mod server;
 mod service;
+mod slots;
 pub mod stats;
+mod store;
 mod tls;
 pub mod verdicts;
 
