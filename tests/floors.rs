@@ -66,10 +66,13 @@ const CRATES: &[(&str, &[&str])] = &[
             "service",
             "route",
             "connections",
+            "state",
             "contexts",
             "tls",
             "config",
+            "store",
             "judge",
+            "slots",
             "health",
             "keys",
             "limits",
@@ -80,6 +83,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "reply",
             "verdicts",
             "account",
+            "digest",
             "clock",
         ],
     ),
@@ -96,6 +100,8 @@ const ONLY: &[(&str, &str, &[&str])] = &[
     ),
     ("core/src", "engine", &["rules"]),
     ("server/src", "limits", &["limits", "reply", "account"]),
+    ("server/src", "slots", &["slots"]),
+    ("server/src", "store", &["store", "digest", "clock"]),
 ];
 
 fn root() -> PathBuf {

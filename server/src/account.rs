@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Arc;
+
+use crate::digest::Digest;
 
 /// Whom a limit holds for: a key, or an address where any key is accepted (there, a key is whatever the
-/// caller makes up). `Debug` does not show the key.
+/// caller makes up).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Account {
-    Key(Arc<str>),
+    Key(Digest),
     Address(IpAddr),
 }
 
@@ -22,6 +23,22 @@ impl Account {
             }
             address @ IpAddr::V4(_) => address,
         })
+    }
+
+    /// What the state says of it: nothing of a key, which is there already.
+    pub(crate) fn address(&self) -> String {
+        match self {
+            Account::Key(_) => String::new(),
+            Account::Address(address) => address.to_string(),
+        }
+    }
+
+    /// The account that the state speaks of.
+    pub(crate) fn restored(key: Digest, address: &str) -> Account {
+        match address.parse() {
+            Ok(address) => Account::of_address(address),
+            Err(_) => Account::Key(key),
+        }
     }
 }
 
@@ -37,6 +54,7 @@ impl fmt::Debug for Account {
 #[cfg(test)]
 mod tests {
     use super::Account;
+    use crate::digest::Digest;
 
     #[test]
     fn an_address_is_a_subscriber() {
@@ -49,7 +67,7 @@ mod tests {
 
     #[test]
     fn keys_are_not_shown() {
-        let account = Account::Key("SECRET".into());
+        let account = Account::Key(Digest::of("SECRET"));
         assert_eq!(format!("{account:?}"), "Key");
     }
 }

@@ -10,7 +10,7 @@ use oe_server::keys::Keys;
 use oe_server::limits::MAX_OVERHEAD;
 use oe_server::log::Log;
 use oe_server::reply::Edition;
-use oe_server::{Config, Limits, listen, verdicts};
+use oe_server::{Config, Limits, listen, store, verdicts};
 
 /// A self-hosted service that speaks the wire of the Gadget Process API.
 ///
@@ -62,6 +62,18 @@ pub(crate) struct Args {
     /// The base of the URLs given out, where it is not what clients call.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// The folder for what outlives the process: prints, what is believed of them, their history.
+    /// Without it a restart forgets all prints.
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "STATE_DIRECTORY",
+        hide_env_values = true
+    )]
+    state: Option<PathBuf>,
+    /// The largest that the state may grow, in MB (1,000,000 bytes). The oldest history goes first.
+    #[arg(long, value_name = "MB", default_value_t = 1_000, value_parser = from(10))]
+    max_state: u32,
     /// Write the bound address there once listening.
     #[arg(long, value_name = "FILE")]
     pub(crate) port_file: Option<PathBuf>,
@@ -134,6 +146,20 @@ impl LimitArgs {
             ..Limits::default()
         })
     }
+}
+
+/// The first folder of those that systemd names, with colons between them.
+#[cfg(unix)]
+fn first_of(folders: &Path) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = folders.as_os_str().as_bytes();
+    let first = bytes.split(|byte| *byte == b':').next().unwrap_or(bytes);
+    PathBuf::from(std::ffi::OsStr::from_bytes(first))
+}
+
+#[cfg(not(unix))]
+fn first_of(folders: &Path) -> PathBuf {
+    folders.to_owned()
 }
 
 fn megabytes(count: u32) -> usize {
@@ -252,6 +278,11 @@ pub(crate) fn configure(args: &Args) -> Result<Config, String> {
         public_url: args.public_url.clone(),
         picture_memory: megabytes(args.picture_memory),
         limits: args.limits.limits()?,
+        state: args.state.as_deref().map(first_of),
+        history: store::Limits {
+            bytes: megabytes(args.max_state) as u64,
+            ..store::Limits::default()
+        },
         log: match args.log {
             LogArg::Off => Log::Off,
             LogArg::Text => Log::Text,

@@ -1,7 +1,7 @@
 //! What time it is: that of the system, or of a test.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
@@ -31,4 +31,14 @@ impl Clock {
             *now.lock() += by;
         }
     }
+}
+
+/// The Unix time in milliseconds, for what outlives the process.
+pub(crate) fn unix_millis() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    millis(now.unwrap_or_default())
+}
+
+pub(crate) fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,7 @@
 //! Configuration of a server.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::log::Log;
 use crate::reply::Edition;
+use crate::store;
 use crate::verdicts::{self, Verdict};
 
 /// Memory for pictures while they are decoded, in bytes: enough for a progressive picture of the
@@ -67,6 +69,10 @@ pub struct Config {
     pub clock: Clock,
     /// How long a context lives.
     pub context_life: Duration,
+    /// The folder for what outlives the process; without one a restart forgets all prints.
+    pub state: Option<PathBuf>,
+    /// How much is kept there.
+    pub history: store::Limits,
     /// The log.
     pub log: Log,
 }
@@ -88,6 +94,8 @@ impl Default for Config {
             patience: Duration::from_secs(60),
             clock: Clock::default(),
             context_life: Duration::from_secs(MAX_INTERVAL.into()),
+            state: None,
+            history: store::Limits::default(),
             log: Log::Off,
         }
     }

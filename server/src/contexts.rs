@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::account::Account;
-use crate::clock::Clock;
+use crate::clock::{Clock, millis, unix_millis};
 use crate::config::MAX_INTERVAL;
+use crate::digest::Digest;
 use crate::judge::{Belief, Levels};
 use crate::limits::{Limits, Stop, UploadPermit, throttled};
 use crate::reply::{Problem, Refusal};
+use crate::slots::Slot;
+use crate::store::{SavedPrint, Store};
 
 /// Contexts that are passed over, because a call is on its way, before the search for an idle one ends.
 const MAX_ACTIVE: usize = 1_024;
@@ -23,9 +26,13 @@ const CLEARED: usize = 4;
 pub(crate) struct Context {
     /// A number for the log; the id is a secret.
     pub(crate) number: u64,
-    key: String,
+    id: Digest,
+    key: Digest,
     account: Account,
-    created: Instant,
+    levels: Levels,
+    /// Unix time in milliseconds, for the state.
+    created: i64,
+    ends: Instant,
     state: Mutex<State>,
     belief: Belief,
 }
@@ -34,18 +41,20 @@ pub(crate) struct Context {
 struct State {
     calls: usize,
     next_at: Instant,
+    /// The place of the next picture among those of all prints.
+    slot: Option<Slot>,
     judging: bool,
     /// The picture on its way, if there is one.
     upload: Weak<Stop>,
 }
 
 /// The order in which contexts were used last.
-type ByUse = BTreeMap<u64, u128>;
+type ByUse = BTreeMap<u64, Digest>;
 
 /// Every step takes a time that grows with the logarithm of the contexts, at most.
 #[derive(Debug, Default)]
 struct Table {
-    by_id: HashMap<u128, Place>,
+    by_id: HashMap<Digest, Place>,
     by_use: ByUse,
     of_account: HashMap<Account, ByUse>,
     created: u64,
@@ -59,7 +68,7 @@ struct Place {
 }
 
 impl Table {
-    fn insert(&mut self, id: u128, context: Arc<Context>) {
+    fn insert(&mut self, id: Digest, context: Arc<Context>) {
         self.used += 1;
         self.by_use.insert(self.used, id);
         let own = self.of_account.entry(context.account.clone());
@@ -68,7 +77,7 @@ impl Table {
         self.by_id.insert(id, Place { context, used });
     }
 
-    fn remove(&mut self, id: u128) -> Option<Arc<Context>> {
+    fn remove(&mut self, id: Digest) -> Option<Arc<Context>> {
         let Place { context, used } = self.by_id.remove(&id)?;
         self.by_use.remove(&used);
         if let Some(own) = self.of_account.get_mut(&context.account) {
@@ -81,15 +90,15 @@ impl Table {
     }
 
     /// The context was used just now.
-    fn touch(&mut self, id: u128) {
+    fn touch(&mut self, id: Digest) {
         if let Some(context) = self.remove(id) {
             self.insert(id, context);
         }
     }
 
     /// The one that was used longest ago and is not in use.
-    fn oldest_idle(&self, among: &ByUse) -> Option<u128> {
-        let idle = |id: &&u128| {
+    fn oldest_idle(&self, among: &ByUse) -> Option<Digest> {
+        let idle = |id: &&Digest| {
             let place = self.by_id.get(*id);
             place.is_some_and(|place| place.context.is_idle())
         };
@@ -97,17 +106,20 @@ impl Table {
     }
 
     /// Makes room for one more among these.
-    fn make_room(&mut self, among: Option<&Account>, most: usize) -> Result<(), Refusal> {
+    fn make_room(
+        &mut self,
+        among: Option<&Account>,
+        most: usize,
+    ) -> Result<Option<Arc<Context>>, Refusal> {
         let among = match among {
             Some(account) => self.of_account.get(account),
             None => Some(&self.by_use),
         };
         let Some(full) = among.filter(|among| among.len() >= most) else {
-            return Ok(());
+            return Ok(None);
         };
         let oldest = self.oldest_idle(full).ok_or_else(throttled)?;
-        self.remove(oldest);
-        Ok(())
+        Ok(self.remove(oldest))
     }
 }
 
@@ -118,13 +130,14 @@ pub(crate) struct Contexts {
     most: usize,
     most_per_account: usize,
     clock: Clock,
+    store: Option<Arc<Store>>,
 }
 
 /// An id as it is written: 32 digits, in lower case.
-fn parse(id: &str) -> Option<u128> {
+fn parse(id: &str) -> Option<Digest> {
     let digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let whole = id.len() == 32 && id.bytes().all(digit);
-    u128::from_str_radix(id, 16).ok().filter(|_| whole)
+    whole.then(|| Digest::of(id))
 }
 
 impl Contexts {
@@ -135,6 +148,27 @@ impl Contexts {
             most: limits.contexts,
             most_per_account: limits.contexts_per_key,
             clock,
+            store: None,
+        }
+    }
+
+    /// Goes on with the prints that were under way, and tells the store what becomes of them.
+    pub(crate) fn restore(&mut self, store: Arc<Store>, prints: &[SavedPrint], last: u64) {
+        let table = self.table.get_mut();
+        table.created = last;
+        for print in prints {
+            if let Some(context) = Context::restored(print, self.life, self.clock.now()) {
+                table.insert(print.id, Arc::new(context));
+            }
+        }
+        self.store = Some(store);
+    }
+
+    /// The prints that are over, for the store.
+    fn over<'a>(&self, contexts: impl IntoIterator<Item = &'a Arc<Context>>) {
+        let Some(store) = &self.store else { return };
+        for context in contexts {
+            store.over(context.number);
         }
     }
 
@@ -148,29 +182,36 @@ impl Contexts {
     ) -> Result<String, Refusal> {
         let mut bytes = [0; 16];
         getrandom::getrandom(&mut bytes).map_err(|_| Problem::INTERNAL)?;
-        let id = u128::from_le_bytes(bytes);
+        let id = format!("{:032x}", u128::from_le_bytes(bytes));
         let now = self.clock.now();
         let mut table = self.table.lock();
         self.clear_old(&mut table, now);
-        table.make_room(Some(account), self.most_per_account)?;
-        table.make_room(None, self.most)?;
+        self.over(&table.make_room(Some(account), self.most_per_account)?);
+        self.over(&table.make_room(None, self.most)?);
         table.created += 1;
         let state = Mutex::new(State {
             calls: 0,
             next_at: now,
+            slot: None,
             judging: false,
             upload: Weak::new(),
         });
         let context = Context {
             number: table.created,
-            key: key.to_owned(),
+            id: Digest::of(&id),
+            key: Digest::of(key),
             account: account.clone(),
-            created: now,
+            levels,
+            created: unix_millis(),
+            ends: now + self.life,
             state,
             belief: Belief::new(levels),
         };
-        table.insert(id, Arc::new(context));
-        Ok(format!("{id:032x}"))
+        if let Some(store) = &self.store {
+            store.print(context.saved(now));
+        }
+        table.insert(context.id, Arc::new(context));
+        Ok(id)
     }
 
     /// Removes a few of those that are over, from the one that was used longest ago.
@@ -179,15 +220,11 @@ impl Contexts {
             let oldest = table.by_use.values().next().copied();
             let over = oldest.filter(|id| {
                 let place = table.by_id.get(id);
-                place.is_some_and(|place| self.is_over(&place.context, now))
+                place.is_some_and(|place| now >= place.context.ends)
             });
             let Some(id) = over else { return };
-            table.remove(id);
+            self.over(&table.remove(id));
         }
-    }
-
-    fn is_over(&self, context: &Context, now: Instant) -> bool {
-        now.saturating_duration_since(context.created) >= self.life
     }
 
     /// The context with this id, if it belongs to the key and is not over.
@@ -197,11 +234,11 @@ impl Contexts {
         let mut table = self.table.lock();
         let place = table.by_id.get(&id).ok_or(Problem::NO_CONTEXT)?;
         let context = Arc::clone(&place.context);
-        if self.is_over(&context, now) {
-            table.remove(id);
+        if now >= context.ends {
+            self.over(&table.remove(id));
             return Err(Problem::NO_CONTEXT);
         }
-        if context.key != key {
+        if context.key != Digest::of(key) {
             return Err(Problem::NO_CONTEXT);
         }
         table.touch(id);
@@ -210,6 +247,63 @@ impl Contexts {
 }
 
 impl Context {
+    /// A print that was under way when the service ended; none if its time is over. A clock that was set
+    /// in between can neither prolong its life nor hold it up for longer than its own pace.
+    fn restored(print: &SavedPrint, life: Duration, now: Instant) -> Option<Context> {
+        let unix = unix_millis();
+        let since = |then: i64| Duration::from_millis(u64::try_from(unix - then).unwrap_or(0));
+        let left = life.checked_sub(since(print.created))?;
+        let levels = Levels {
+            warning: print.warning,
+            pause: print.pause,
+        };
+        let ago = since(print.last_at);
+        let pace = Duration::from_millis(u64::try_from(print.pace).unwrap_or(0));
+        let state = State {
+            calls: usize::try_from(print.calls).unwrap_or(usize::MAX),
+            next_at: now + pace.saturating_sub(ago),
+            slot: None,
+            judging: false,
+            upload: Weak::new(),
+        };
+        Some(Context {
+            number: print.number,
+            id: print.id,
+            key: print.key,
+            account: Account::restored(print.key, &print.account),
+            levels,
+            created: print.created,
+            ends: now + left,
+            state: Mutex::new(state),
+            belief: Belief::restored(levels, &print.belief, ago),
+        })
+    }
+
+    /// The print as it is now.
+    pub(crate) fn saved(&self, now: Instant) -> SavedPrint {
+        let (calls, wait) = {
+            let state = self.state.lock();
+            (state.calls, state.next_at.saturating_duration_since(now))
+        };
+        SavedPrint {
+            number: self.number,
+            id: self.id,
+            key: self.key,
+            account: self.account.address(),
+            created: self.created,
+            warning: self.levels.warning,
+            pause: self.levels.pause,
+            calls: calls as u64,
+            last_at: unix_millis(),
+            pace: millis(wait),
+            belief: if calls == 0 {
+                String::new()
+            } else {
+                self.belief.text()
+            },
+        }
+    }
+
     fn is_idle(&self) -> bool {
         let state = self.state.lock();
         !state.judging && state.upload.strong_count() == 0
@@ -276,6 +370,16 @@ impl CallPermit {
         &self.context.belief
     }
 
+    /// The place that its picture has.
+    pub(crate) fn slot(&self) -> Option<Slot> {
+        self.context.state.lock().slot.take()
+    }
+
+    /// The place of the next picture.
+    pub(crate) fn expect(&self, slot: Slot) {
+        self.context.state.lock().slot = Some(slot);
+    }
+
     /// The call was answered; the next may come after `minimum`.
     pub(crate) fn answered(&mut self, minimum: u32) {
         self.context.state.lock().calls += 1;
@@ -318,12 +422,12 @@ mod tests {
     }
 
     fn create(contexts: &Contexts, key: &str) -> Result<String, Refusal> {
-        contexts.create(key, &Account::Key(key.into()), LEVELS)
+        contexts.create(key, &Account::Key(Digest::of(key)), LEVELS)
     }
 
     fn permit() -> UploadPermit {
         let uploads = Uploads::new(&Limits::default());
-        uploads.begin(&Account::Key("k".into())).unwrap()
+        uploads.begin(&Account::Key(Digest::of("k"))).unwrap()
     }
 
     #[test]

@@ -4,13 +4,18 @@
 //! both builds.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use oe_picture::{Budget, Picture, PictureError};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+use crate::clock::Clock;
 use crate::health::Health;
 use crate::limits::UploadPermit;
 use crate::reply::{Problem, Refusal};
+use crate::slots::{Slot, Slots};
 use crate::verdicts::Verdict;
 
 /// The side of the square that a picture is decoded to where nobody looks: the engine's, so that the
@@ -18,13 +23,13 @@ use crate::verdicts::Verdict;
 const SIDE: usize = 320;
 
 #[cfg(feature = "embedded")]
-pub use embedded::Engine;
+pub(crate) use embedded::Belief;
 #[cfg(feature = "embedded")]
-pub(crate) use embedded::{Belief, InferenceQueue};
+pub use embedded::Engine;
+#[cfg(not(feature = "embedded"))]
+pub(crate) use none::Belief;
 #[cfg(not(feature = "embedded"))]
 pub use none::Engine;
-#[cfg(not(feature = "embedded"))]
-pub(crate) use none::{Belief, InferenceQueue};
 
 /// Confidence levels of a print, 1 (speaks soonest) to 5 (only when certain).
 #[derive(Clone, Copy, Debug)]
@@ -46,40 +51,107 @@ pub(crate) struct Image {
 /// Judges the pictures of all prints.
 pub(crate) struct Judge {
     engine: Option<Arc<Engine>>,
-    queue: InferenceQueue,
     script: Arc<Vec<Verdict>>,
     /// One picture is decoded at a time for each processor core.
     cores: Arc<Semaphore>,
+    work: Arc<Work>,
     health: Arc<Health>,
-    /// The shortest delay in seconds, when few pictures wait.
-    #[cfg_attr(
-        not(feature = "embedded"),
-        expect(dead_code, reason = "a script has its own")
-    )]
-    minimum: u32,
+    clock: Clock,
+    /// Where the time of the prints begins.
+    started: Instant,
+}
+
+/// The pictures that are at work or wait for it, and the places of those to come.
+struct Work {
+    pictures: AtomicUsize,
+    slots: Mutex<Slots>,
+}
+
+/// A picture that was let in; dropping it makes room.
+pub(crate) struct Admission(Arc<Work>);
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.0.pictures.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// When the next picture of a print is expected, and what its client is told, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Appointment {
+    pub(crate) slot: Slot,
+    pub(crate) minimum: u32,
+    pub(crate) recommended: u32,
 }
 
 impl Judge {
     pub(crate) fn new(
         engine: Option<Arc<Engine>>,
         script: Arc<Vec<Verdict>>,
-        minimum: u32,
         health: Arc<Health>,
+        clock: Clock,
     ) -> Judge {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Judge {
             engine,
-            queue: InferenceQueue::new(cores),
             script,
             cores: Arc::new(Semaphore::new(cores)),
+            work: Arc::new(Work {
+                pictures: AtomicUsize::new(0),
+                slots: Mutex::new(Slots::new(cores)),
+            }),
             health,
-            minimum,
+            started: clock.now(),
+            clock,
         }
+    }
+
+    /// The time since the start, by which slots and beliefs go.
+    fn now(&self) -> Duration {
+        self.clock.now().saturating_duration_since(self.started)
     }
 
     /// Whether one more picture would be refused.
     pub(crate) fn is_full(&self) -> bool {
-        self.queue.is_full()
+        let pictures = self.work.pictures.load(Ordering::Relaxed);
+        !self.work.slots.lock().is_patient(pictures)
+    }
+
+    /// Lets a picture in whose print has this place, or none; or says when to come.
+    pub(crate) fn admit(
+        &self,
+        slot: Option<Slot>,
+        interval: u32,
+    ) -> Result<Admission, Appointment> {
+        let now = self.now();
+        let mut slots = self.work.slots.lock();
+        let pictures = self.work.pictures.load(Ordering::Relaxed);
+        if slots.arrive(now, slot, pictures) {
+            self.work.pictures.fetch_add(1, Ordering::Relaxed);
+            return Ok(Admission(Arc::clone(&self.work)));
+        }
+        let slot = slots.book(now, interval);
+        let told = slot.seconds_from(now);
+        Err(Appointment {
+            slot,
+            minimum: told,
+            recommended: told,
+        })
+    }
+
+    /// The place of a print that has just been judged: after `recommended` seconds, or later where all
+    /// before are taken; it may come after `minimum` where there is room.
+    pub(crate) fn appoint(&self, minimum: u32, recommended: u32) -> Appointment {
+        let now = self.now();
+        let mut slots = self.work.slots.lock();
+        let slot = slots.book(now, recommended);
+        let told = slot.seconds_from(now);
+        Appointment {
+            slot,
+            minimum: slots.minimum(now, minimum, slot),
+            // Nobody has to wait who may come at once.
+            recommended: if told > 1 { told } else { recommended },
+        }
     }
 
     /// Whether verdicts come from looking, and not from a script.
@@ -108,10 +180,11 @@ impl Judge {
     async fn decode(&self, image: Image) -> Result<(), Problem> {
         let core = Arc::clone(&self.cores).acquire_owned().await;
         let core = core.map_err(|_| Problem::INTERNAL)?;
-        let health = Arc::clone(&self.health);
+        let (health, work) = (Arc::clone(&self.health), Arc::clone(&self.work));
         let decoded = tokio::task::spawn_blocking(move || {
-            let working = health.working();
+            let (working, start) = (health.working(), Instant::now());
             let result = Picture::decode(&image.bytes, SIDE, Budget::process(), &|| false);
+            work.slots.lock().looked(start.elapsed());
             drop((core, working));
             result.map(drop).map_err(|why| match why {
                 PictureError::NoMemory(_) => Problem::INTERNAL,
@@ -130,19 +203,14 @@ mod embedded {
 
     use oe_engine::{Ask, LookError, Observation};
     use parking_lot::Mutex;
-    use tokio::sync::Semaphore;
+    use serde::{Deserialize, Serialize};
 
     use super::{Image, Judge, Levels, Problem, Refusal, Verdict};
-    use crate::limits::throttled;
 
     pub use oe_engine::Engine;
 
     /// From this score on a place is told.
     const PLACE_FROM: u8 = 50;
-
-    /// Pictures that may wait for each processor core. At 15 ms each the last waits a quarter of a
-    /// second.
-    const QUEUE: usize = 16;
 
     /// What is believed of one print.
     #[derive(Debug)]
@@ -153,6 +221,18 @@ mod embedded {
         filter: oe_engine::Filter,
         /// Whether a picture showed something to judge.
         seen: bool,
+        /// The print's time at the last picture,
+        last: Duration,
+        /// and how far it is ahead of the service's, which begins anew with each start.
+        ahead: Duration,
+    }
+
+    /// What outlives the process.
+    #[derive(Serialize, Deserialize)]
+    struct Text {
+        filter: oe_engine::Filter,
+        seen: bool,
+        last: Duration,
     }
 
     impl Belief {
@@ -164,7 +244,34 @@ mod embedded {
             Belief(Mutex::new(Believed {
                 filter,
                 seen: false,
+                last: Duration::ZERO,
+                ahead: Duration::ZERO,
             }))
+        }
+
+        /// What [`Belief::restored`] takes.
+        pub(crate) fn text(&self) -> String {
+            let believed = self.0.lock();
+            let text = Text {
+                filter: believed.filter.clone(),
+                seen: believed.seen,
+                last: believed.last,
+            };
+            serde_json::to_string(&text).unwrap_or_default()
+        }
+
+        /// What was believed `ago`, before the service was started. A text that is not understood is of a
+        /// print of which nothing is known.
+        pub(crate) fn restored(levels: Levels, text: &str, ago: Duration) -> Belief {
+            let belief = Belief::new(levels);
+            if let Ok(text) = serde_json::from_str::<Text>(text) {
+                let mut believed = belief.0.lock();
+                believed.filter = text.filter;
+                believed.seen = text.seen;
+                believed.last = text.last;
+                believed.ahead = text.last.saturating_add(ago);
+            }
+            belief
         }
 
         /// Takes a picture in, and says what is believed now. One that shows nothing repeats the last
@@ -176,6 +283,8 @@ mod embedded {
             usual: f64,
         ) -> Verdict {
             let mut believed = self.0.lock();
+            let at = at.saturating_add(believed.ahead);
+            believed.last = at;
             let said = believed.filter.observe(at, observation, usual);
             let blind = observation.look.blind.is_some();
             if blind && !believed.seen {
@@ -202,39 +311,6 @@ mod embedded {
         }
     }
 
-    /// Pictures that are looked at, or wait for it.
-    pub(crate) struct InferenceQueue {
-        places: Semaphore,
-        longest: usize,
-        /// Where the time of the prints begins.
-        started: Instant,
-    }
-
-    impl InferenceQueue {
-        pub(crate) fn new(cores: usize) -> InferenceQueue {
-            InferenceQueue {
-                places: Semaphore::new(cores * QUEUE),
-                longest: cores * QUEUE,
-                started: Instant::now(),
-            }
-        }
-
-        pub(super) fn is_full(&self) -> bool {
-            self.places.available_permits() == 0
-        }
-
-        /// By how much the shortest delay grows: twice from a quarter of the longest queue on, four
-        /// times from half.
-        fn load(&self) -> u32 {
-            let waiting = self.longest - self.places.available_permits();
-            match waiting * 4 / self.longest {
-                0 => 1,
-                1 => 2,
-                _ => 4,
-            }
-        }
-    }
-
     /// Ends the look of a call when that is dropped.
     #[derive(Default)]
     struct Gone(Arc<AtomicBool>);
@@ -246,31 +322,31 @@ mod embedded {
     }
 
     impl Judge {
-        /// Looks at the picture, and says what is believed of its print. Too many at once are
-        /// refused; before that everybody is asked to come back later.
+        /// Looks at the picture, and says what is believed of its print.
         pub(super) async fn look(
             &self,
             engine: &Arc<Engine>,
             image: Image,
             belief: &Belief,
         ) -> Result<Verdict, Refusal> {
-            let place = self.queue.places.try_acquire();
-            let _place = place.map_err(|_| throttled())?;
-            let at = self.queue.started.elapsed();
+            let at = self.now();
             let core = Arc::clone(&self.cores).acquire_owned().await;
             let core = core.map_err(|_| Problem::INTERNAL)?;
-            let health = Arc::clone(&self.health);
+            let (health, work) = (Arc::clone(&self.health), Arc::clone(&self.work));
             let looking = Arc::clone(engine);
             // A client that hangs up drops this call, and the guard with it.
             let gone = Gone::default();
             let stopped = Arc::clone(&gone.0);
             let looked = tokio::task::spawn_blocking(move || {
-                let working = health.working();
+                let (working, start) = (health.working(), Instant::now());
                 let ask = Ask {
                     stop: &|| stopped.load(Ordering::Relaxed),
                     ..Ask::default()
                 };
                 let seen = looking.observe(&image.bytes, &ask);
+                if seen.is_ok() {
+                    work.slots.lock().looked(start.elapsed());
+                }
                 drop((core, working));
                 seen
             });
@@ -282,11 +358,7 @@ mod embedded {
                     Problem::INTERNAL
                 }
             })?;
-            let minimum = self.minimum.saturating_mul(self.queue.load());
-            Ok(Verdict {
-                minimum: Some(minimum),
-                ..belief.observe(at, &seen, engine.mean_log_odds())
-            })
+            Ok(belief.observe(at, &seen, engine.mean_log_odds()))
         }
     }
 }
@@ -295,6 +367,7 @@ mod embedded {
 #[cfg(not(feature = "embedded"))]
 mod none {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::{Image, Judge, Levels, Refusal, Verdict};
 
@@ -310,19 +383,14 @@ mod none {
         pub(crate) fn new(_: Levels) -> Belief {
             Belief
         }
-    }
-
-    /// Nobody waits to be looked at.
-    pub(crate) struct InferenceQueue;
-
-    impl InferenceQueue {
-        pub(crate) fn new(_: usize) -> InferenceQueue {
-            InferenceQueue
-        }
 
         #[allow(clippy::unused_self, reason = "as the other build has it")]
-        pub(super) fn is_full(&self) -> bool {
-            false
+        pub(crate) fn text(&self) -> String {
+            String::new()
+        }
+
+        pub(crate) fn restored(_: Levels, _: &str, _: Duration) -> Belief {
+            Belief
         }
     }
 

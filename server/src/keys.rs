@@ -8,6 +8,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 use crate::account::Account;
+use crate::digest::Digest;
 use crate::limits::throttled;
 use crate::reply::{Edition, Problem, Refusal};
 
@@ -187,7 +188,7 @@ impl Keys {
 impl Entry {
     fn of(key: &str) -> Entry {
         Entry {
-            account: Account::Key(key.into()),
+            account: Account::Key(Digest::of(key)),
             state: State::Active,
             limit: None,
             name: None,

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 mod connections;
 mod contexts;
+mod digest;
 mod health;
 pub mod judge;
 pub mod keys;
@@ -20,8 +21,9 @@ mod route;
 pub mod server;
 mod service;
 mod slots;
+mod state;
 pub mod stats;
-mod store;
+pub mod store;
 mod tls;
 pub mod verdicts;
 

@@ -34,9 +34,10 @@ fn run(args: &Args) -> Result<(), String> {
     let summary = summary(&config);
     let running = Running::start(config)?;
     let line = format!(
-        "oe-process-server {} listening on {} ({summary})",
+        "oe-process-server {} listening on {} ({summary}, {})",
         env!("CARGO_PKG_VERSION"),
-        running.base_url()
+        running.base_url(),
+        running.remembers()
     );
     // A stdout that is closed, or that nobody reads, must not stop a service.
     say(std::io::stdout(), line);

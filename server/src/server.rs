@@ -121,6 +121,12 @@ impl Running {
         Ok(())
     }
 
+    /// What is remembered over a restart, in words.
+    #[must_use]
+    pub fn remembers(&self) -> String {
+        self.service.remembers()
+    }
+
     /// Logs `key=value` words among those of the requests.
     pub fn log(&self, words: &str) {
         self.service.log.line(words);
@@ -136,6 +142,7 @@ impl Running {
         let _ = self.stop.send(true);
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
+            self.service.close();
             self.service.log.flush();
         }
     }

@@ -9,18 +9,21 @@ use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{HeaderMap, Request};
 use serde_json::{Value, json};
 
+use crate::clock::unix_millis;
 use crate::config::Config;
 use crate::connections::Connection;
-use crate::contexts::Contexts;
+use crate::contexts::{Context, Contexts};
 use crate::health::{Health, Word};
-use crate::judge::{Image, Judge, Levels};
+use crate::judge::{Appointment, Image, Judge, Levels};
 use crate::keys::Caller;
 use crate::limits::{BodyLimit, Creates, MAX_OVERHEAD, UploadPermit, Uploads, read_body};
 use crate::log::Logger;
 use crate::multipart;
 use crate::reply::{self, Answer, Edition, Problem, Refusal};
 use crate::route::{FALLBACK, PROCESS, Prefix, Route, route};
+use crate::state::State;
 use crate::stats::Stats;
+use crate::store::SavedVerdict;
 use crate::verdicts::Verdict;
 
 /// How long the body of a create may take, and be.
@@ -37,6 +40,7 @@ pub(crate) struct Service {
     uploads: Arc<Uploads>,
     health: Arc<Health>,
     judge: Judge,
+    state: State,
     pub(crate) stats: Stats,
     pub(crate) log: Logger,
     tls: bool,
@@ -64,12 +68,15 @@ impl Service {
         let judge = Judge::new(
             config.engine.clone(),
             Arc::clone(&config.verdicts),
-            config.minimum,
             Arc::clone(&health),
+            config.clock.clone(),
         );
         let limits = &config.limits;
+        let mut contexts = Contexts::new(config.context_life, limits, config.clock.clone());
+        let state = State::open(config.state.as_deref(), config.history, &mut contexts);
         Service {
-            contexts: Contexts::new(config.context_life, limits, config.clock.clone()),
+            contexts,
+            state,
             creates: Creates::new(limits.creates_per_minute),
             uploads: Uploads::new(limits),
             health,
@@ -85,6 +92,19 @@ impl Service {
     pub(crate) fn sample_health(&self) {
         self.health
             .sample(self.uploads.is_full() || self.judge.is_full());
+        if let Some(news) = self.state.news() {
+            self.log.line(&news);
+        }
+    }
+
+    /// Writes what is not yet on the disk.
+    pub(crate) fn close(&self) {
+        self.state.close();
+    }
+
+    /// What is remembered over a restart, in words.
+    pub(crate) fn remembers(&self) -> String {
+        self.state.in_words()
     }
 
     pub(crate) async fn handle(&self, peer: &Peer, request: Request<Incoming>) -> Answer {
@@ -127,7 +147,11 @@ impl Service {
     fn health(&self) -> Answer {
         let word = self.health.word();
         let status = if word == Word::Ok { 200 } else { 503 };
-        reply::body(status, &json!({ "Status": word.as_str() }))
+        let mut value = json!({ "Status": word.as_str(), "State": self.state.word() });
+        if let Some(why) = self.state.why() {
+            value["StateProblem"] = json!(why);
+        }
+        reply::body(status, &value)
     }
 
     async fn create(
@@ -198,6 +222,12 @@ impl Service {
         record.bytes = image.bytes.len();
         let mut call = context.take(&self.config.clock, self.config.minimum)?;
         let charge = keys.charge(&key).inspect_err(|_| call.failed())?;
+        let interval = self.config.recommended;
+        let admitted = self.judge.admit(call.slot(), interval);
+        let _admission = admitted.map_err(|later| {
+            call.expect(later.slot);
+            Problem::THROTTLED.retry_after(later.recommended)
+        })?;
         let verdict = self.judge.judge(image, call.number, call.belief()).await;
         let verdict = verdict.inspect_err(|refusal| {
             // A picture that cannot be decoded took its time as any other.
@@ -206,15 +236,38 @@ impl Service {
             }
         })?;
         tokio::time::sleep(Duration::from_millis(verdict.delay_ms)).await;
-        let minimum = verdict.minimum.unwrap_or(self.config.minimum);
         if let Some(refusal) = scripted_refusal(&verdict) {
             call.answered(0);
             return Err(refusal);
         }
-        call.answered(minimum);
+        let minimum = verdict.minimum.unwrap_or(self.config.minimum);
+        let recommended = verdict.recommended.unwrap_or(self.config.recommended);
+        let next = self.judge.appoint(minimum, recommended.max(minimum));
+        call.expect(next.slot);
+        call.answered(next.minimum);
+        drop(call);
         charge.answered();
         self.stats.processed(arrived);
-        Ok(self.verdict(&verdict, self.edition(prefix, &caller), minimum))
+        self.keep(&context, &verdict);
+        Ok(self.verdict(&verdict, self.edition(prefix, &caller), next))
+    }
+
+    /// Notes for the state what the picture came to. One that shows nothing is no news.
+    fn keep(&self, context: &Context, verdict: &Verdict) {
+        let Some(store) = self.state.store() else {
+            return;
+        };
+        store.print(context.saved(self.config.clock.now()));
+        if !verdict.blind {
+            store.verdict(SavedVerdict {
+                print: context.number,
+                at: unix_millis(),
+                quality: verdict.quality,
+                score: verdict.score,
+                warning: verdict.warning,
+                pause: verdict.pause,
+            });
+        }
     }
 
     /// The path names the edition, else the key, else the configuration.
@@ -223,15 +276,13 @@ impl Service {
         asked.unwrap_or(self.config.edition)
     }
 
-    fn verdict(&self, verdict: &Verdict, edition: Edition, minimum: u32) -> Answer {
-        let recommended = verdict.recommended.unwrap_or(self.config.recommended);
-        let recommended = recommended.max(minimum);
+    fn verdict(&self, verdict: &Verdict, edition: Edition, next: Appointment) -> Answer {
         let told = match edition {
             // The one number of edition A is what a client waits: not the least.
-            Edition::A if self.judge.has_engine() => recommended,
-            _ => minimum,
+            Edition::A if self.judge.has_engine() => next.recommended,
+            _ => next.minimum,
         };
-        reply::verdict(verdict, edition, told, recommended)
+        reply::verdict(verdict, edition, told, next.recommended)
     }
 
     /// The image of a request; it keeps the permit as long as it is there.

@@ -60,7 +60,7 @@ pub(crate) struct Slots {
 impl Slots {
     pub(crate) fn new(cores: usize) -> Slots {
         Slots {
-            cores: f64::from(u32::try_from(cores).unwrap_or(u32::MAX).max(1)),
+            cores: count(cores.max(1)),
             look: FIRST_LOOK.as_secs_f64(),
             looks: 0,
             first: 0,
@@ -75,13 +75,8 @@ impl Slots {
         self.look += (took - self.look) / f64::from(self.looks);
     }
 
-    /// The smoothed time of a look.
-    pub(crate) fn look_time(&self) -> Duration {
-        Duration::from_secs_f64(self.look)
-    }
-
     /// Looks a second that all processors together can do.
-    pub(crate) fn rate(&self) -> f64 {
+    fn rate(&self) -> f64 {
         self.cores / self.look
     }
 
@@ -90,9 +85,7 @@ impl Slots {
     pub(crate) fn arrive(&mut self, now: Duration, slot: Option<Slot>, waiting: usize) -> bool {
         self.forget(now);
         let second = now.as_secs();
-        let waiting = f64::from(u32::try_from(waiting).unwrap_or(u32::MAX));
-        let patience = PATIENCE.as_secs_f64().max(PATIENCE_LOOKS * self.look);
-        let patient = waiting / self.rate() <= patience;
+        let patient = self.is_patient(waiting);
         // Clients round; who is told 20 s may come a little before the second begins.
         let expected = slot.is_some_and(|slot| slot.0 <= second + 1);
         if !expected || !patient {
@@ -105,7 +98,13 @@ impl Slots {
         if free {
             self.take(second);
         }
-        free || waiting < self.cores
+        free || count(waiting) < self.cores
+    }
+
+    /// Whether one more may wait behind so many.
+    pub(crate) fn is_patient(&self, waiting: usize) -> bool {
+        let patience = PATIENCE.as_secs_f64().max(PATIENCE_LOOKS * self.look);
+        count(waiting) / self.rate() <= patience
     }
 
     /// A place for a print that should come in `least` seconds or later.
@@ -196,6 +195,9 @@ impl Slots {
     }
 }
 
+fn count(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
 #[cfg(test)]
-#[path = "slots/tests.rs"]
 mod tests;

@@ -19,24 +19,11 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::digest::Digest;
 use notes::Notes;
 
 /// The file's name in the folder of the state.
 const FILE: &str = "oe-process-server.sqlite";
-
-/// A secret that is looked up and never read back: an API key or a context's id, as SHA-256. Who reads
-/// the file cannot call with what stands in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Digest([u8; 32]);
-
-impl Digest {
-    pub(crate) fn of(secret: &str) -> Digest {
-        let digest = ring::digest::digest(&ring::digest::SHA256, secret.as_bytes());
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest.as_ref());
-        Digest(bytes)
-    }
-}
 
 /// What is kept of a print, enough to go on with it. Times are Unix times in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,14 +32,18 @@ pub(crate) struct SavedPrint {
     pub(crate) number: u64,
     pub(crate) id: Digest,
     pub(crate) key: Digest,
+    /// Whom limits hold for, where that is not the key: an address.
+    pub(crate) account: String,
     pub(crate) created: i64,
     /// Confidence levels, 1 to 5.
     pub(crate) warning: u8,
     pub(crate) pause: u8,
     /// How many calls were answered.
     pub(crate) calls: u64,
-    /// Before this a call is too soon.
-    pub(crate) next_at: i64,
+    /// When the last call was answered,
+    pub(crate) last_at: i64,
+    /// and for how long after it a call is too soon, in milliseconds.
+    pub(crate) pace: i64,
     /// The engine's belief as text; empty before the first look.
     pub(crate) belief: String,
 }
@@ -71,13 +62,13 @@ pub(crate) struct SavedVerdict {
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// The largest file, in bytes. Before it is reached the oldest history goes.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// For how long single verdicts are kept; after that there are those of minutes.
-    pub(crate) verdicts: Duration,
+    pub verdicts: Duration,
     /// For how long minutes, incidents and prints are kept.
-    pub(crate) history: Duration,
+    pub history: Duration,
 }
 
 impl Default for Limits {
@@ -112,11 +103,12 @@ struct Shared {
 #[derive(Debug)]
 pub(crate) struct Store {
     shared: Arc<Shared>,
-    writer: Option<JoinHandle<()>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Store {
-    /// Opens the file in this folder, which is made if it is not there, and says which prints were under way.
+    /// Opens the file in this folder, which is made if it is not there, and says which prints were under way,
+    /// and the largest number that a print ever had.
     ///
     /// # Errors
     /// What is in the way, in words: the folder, or a file that is not ours or of a later version.
@@ -124,11 +116,12 @@ impl Store {
         folder: &Path,
         limits: Limits,
         now: i64,
-    ) -> Result<(Store, Vec<SavedPrint>), String> {
+    ) -> Result<(Store, Vec<SavedPrint>, u64), String> {
         let path = file_in(folder)?;
-        let mut connection = schema::open(&path, limits)?;
-        let prints = schema::prints(&mut connection, limits, now)
-            .map_err(|why| format!("{}: {why}", path.display()))?;
+        let connection = schema::open(&path, limits)?;
+        let said = |why: rusqlite::Error| format!("{}: {why}", path.display());
+        let prints = schema::prints(&connection, limits, now).map_err(said)?;
+        let last = schema::last_number(&connection).map_err(said)?;
         let shared = Arc::new(Shared {
             notes: Mutex::new(Notes::new()),
             health: Mutex::new(Health::Good),
@@ -141,9 +134,9 @@ impl Store {
             .map_err(|why| format!("a thread for the state: {why}"))?;
         let store = Store {
             shared,
-            writer: Some(writer),
+            writer: Mutex::new(Some(writer)),
         };
-        Ok((store, prints))
+        Ok((store, prints, last))
     }
 
     /// The print is as said from now on.
@@ -164,15 +157,20 @@ impl Store {
     pub(crate) fn health(&self) -> Health {
         self.shared.health.lock().clone()
     }
+
+    /// Writes what is left; what is noted after that is lost.
+    pub(crate) fn close(&self) {
+        self.shared.notes.lock().ends = true;
+        self.shared.wake.notify_all();
+        if let Some(writer) = self.writer.lock().take() {
+            drop(writer.join());
+        }
+    }
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
-        self.shared.notes.lock().ends = true;
-        self.shared.wake.notify_all();
-        if let Some(writer) = self.writer.take() {
-            drop(writer.join());
-        }
+        self.close();
     }
 }
 

@@ -63,9 +63,10 @@ impl Creates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
 
     fn account(name: &str) -> Account {
-        Account::Key(name.into())
+        Account::Key(Digest::of(name))
     }
 
     #[test]

@@ -193,6 +193,7 @@ impl Drop for UploadPermit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
     use crate::reply::Problem;
 
     fn uploads(most: usize, per_account: usize, memory: usize) -> Arc<Uploads> {
@@ -205,7 +206,7 @@ mod tests {
     }
 
     fn key(name: &str) -> Account {
-        Account::Key(name.into())
+        Account::Key(Digest::of(name))
     }
 
     fn is_stopped(permit: &UploadPermit) -> bool {

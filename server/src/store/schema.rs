@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use rusqlite::{Connection, Result, Row, params};
 
-use super::{Digest, Limits, SavedPrint};
+use super::{Limits, SavedPrint};
+use crate::clock::millis;
+use crate::digest::Digest;
 
 /// "oepr": whose file it is.
 const APPLICATION: i32 = 0x6F65_7072;
@@ -18,11 +20,13 @@ CREATE TABLE prints (
     number INTEGER PRIMARY KEY,
     id BLOB NOT NULL,
     key BLOB NOT NULL,
+    account TEXT NOT NULL,
     created INTEGER NOT NULL,
     warning INTEGER NOT NULL,
     pause INTEGER NOT NULL,
     calls INTEGER NOT NULL,
-    next_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    pace INTEGER NOT NULL,
     belief TEXT NOT NULL,
     over INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -122,14 +126,10 @@ fn private(path: &Path) {
 }
 
 /// The prints that were under way and are not too old.
-pub(super) fn prints(
-    connection: &mut Connection,
-    limits: Limits,
-    now: i64,
-) -> Result<Vec<SavedPrint>> {
+pub(super) fn prints(connection: &Connection, limits: Limits, now: i64) -> Result<Vec<SavedPrint>> {
     let oldest = now - millis(limits.history);
     let mut rows = connection.prepare(
-        "SELECT number, id, key, created, warning, pause, calls, next_at, belief FROM prints
+        "SELECT number, id, key, account, created, warning, pause, calls, last_at, pace, belief FROM prints
          WHERE over = 0 AND created > ? ORDER BY number",
     )?;
     let prints = rows.query_map(params![oldest], print)?;
@@ -138,12 +138,10 @@ pub(super) fn prints(
 
 /// The number of the last print that there ever was: numbers are not given twice.
 pub(super) fn last_number(connection: &Connection) -> Result<u64> {
-    let prints = connection
-        .query_row("SELECT max(number) FROM prints", [], |row| {
-            row.get::<_, Option<i64>>(0)
-        })
-        .optional()?;
-    Ok(prints.flatten().unwrap_or(0).cast_unsigned())
+    let largest = "SELECT max(max(coalesce((SELECT max(number) FROM prints), 0), coalesce((SELECT max(print) FROM incidents), 0)),
+        coalesce((SELECT max(print) FROM minutes), 0))";
+    let largest: i64 = connection.query_row(largest, [], |row| row.get(0))?;
+    Ok(largest.cast_unsigned())
 }
 
 fn print(row: &Row<'_>) -> Result<SavedPrint> {
@@ -151,15 +149,13 @@ fn print(row: &Row<'_>) -> Result<SavedPrint> {
         number: row.get::<_, i64>(0)?.cast_unsigned(),
         id: Digest(row.get(1)?),
         key: Digest(row.get(2)?),
-        created: row.get(3)?,
-        warning: row.get(4)?,
-        pause: row.get(5)?,
-        calls: row.get::<_, i64>(6)?.cast_unsigned(),
-        next_at: row.get(7)?,
-        belief: row.get(8)?,
+        account: row.get(3)?,
+        created: row.get(4)?,
+        warning: row.get(5)?,
+        pause: row.get(6)?,
+        calls: row.get::<_, i64>(7)?.cast_unsigned(),
+        last_at: row.get(8)?,
+        pace: row.get(9)?,
+        belief: row.get(10)?,
     })
-}
-
-pub(super) fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

@@ -3,7 +3,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::{Digest, FILE, Health, Limits, SavedPrint, SavedVerdict, Store};
+use super::{FILE, Health, Limits, SavedPrint, SavedVerdict, Store};
+use crate::digest::Digest;
 
 const NOW: i64 = 1_795_000_000_000;
 
@@ -24,8 +25,7 @@ impl Drop for Folder {
 }
 
 fn now() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    super::schema::millis(now.unwrap())
+    crate::clock::unix_millis()
 }
 
 fn print(number: u64) -> SavedPrint {
@@ -33,11 +33,13 @@ fn print(number: u64) -> SavedPrint {
         number,
         id: Digest::of(&format!("id {number}")),
         key: Digest::of("key"),
+        account: String::new(),
         created: now(),
         warning: 3,
         pause: 4,
         calls: 1,
-        next_at: now() + 20_000,
+        last_at: now(),
+        pace: 20_000,
         belief: "{}".to_owned(),
     }
 }
@@ -76,7 +78,7 @@ fn until(what: &str, mut is: impl FnMut() -> bool) {
 #[test]
 fn what_was_said_last_is_there_again() {
     let folder = Folder::new("again");
-    let (store, prints) = Store::open(&folder.0, Limits::default(), now()).unwrap();
+    let (store, prints, _) = Store::open(&folder.0, Limits::default(), now()).unwrap();
     assert_eq!(prints, []);
     let (mut first, second, third) = (print(1), print(2), print(3));
     store.print(first.clone());
@@ -87,19 +89,20 @@ fn what_was_said_last_is_there_again() {
     store.print(first.clone());
     store.over(2);
     drop(store);
-    let (store, prints) = Store::open(&folder.0, Limits::default(), now()).unwrap();
+    let (store, prints, last) = Store::open(&folder.0, Limits::default(), now()).unwrap();
     assert_eq!(prints, [first.clone(), third.clone()]);
+    assert_eq!(last, 3);
     // Over two weeks later it is too old.
     drop(store);
     let later = now() + 15 * 24 * 3_600_000;
-    let (_store, prints) = Store::open(&folder.0, Limits::default(), later).unwrap();
+    let (_store, prints, _) = Store::open(&folder.0, Limits::default(), later).unwrap();
     assert_eq!(prints, []);
 }
 
 #[test]
 fn a_process_that_is_killed_loses_a_second() {
     let folder = Folder::new("killed");
-    let (store, _) = Store::open(&folder.0, Limits::default(), now()).unwrap();
+    let (store, _, _) = Store::open(&folder.0, Limits::default(), now()).unwrap();
     store.print(print(1));
     let noted = Instant::now();
     until("nothing was written", || {
@@ -113,14 +116,14 @@ fn a_process_that_is_killed_loses_a_second() {
         let file = file.unwrap();
         std::fs::copy(file.path(), copy.0.join(file.file_name())).unwrap();
     }
-    let (_after, prints) = Store::open(&copy.0, Limits::default(), now()).unwrap();
+    let (_after, prints, _) = Store::open(&copy.0, Limits::default(), now()).unwrap();
     assert_eq!(prints.len(), 1);
 }
 
 #[test]
 fn verdicts_become_minutes_and_incidents() {
     let folder = Folder::new("incidents");
-    let (store, _) = Store::open(&folder.0, Limits::default(), now()).unwrap();
+    let (store, _, _) = Store::open(&folder.0, Limits::default(), now()).unwrap();
     let minute = now() / 60_000 * 60_000;
     for (second, quality, warning) in [
         (0, 9, false),
@@ -146,7 +149,7 @@ fn verdicts_become_minutes_and_incidents() {
         [20, 80, 1, 1, 90, 100, -1, 0, 2, 80]
     );
     // The one that is open goes on after a restart, and ends with the print.
-    let (store, _) = Store::open(&folder.0, Limits::default(), now()).unwrap();
+    let (store, _, _) = Store::open(&folder.0, Limits::default(), now()).unwrap();
     store.verdict(verdict(5, minute + 120_000, 1, true));
     store.over(5);
     drop(store);
@@ -159,7 +162,7 @@ fn verdicts_become_minutes_and_incidents() {
 #[test]
 fn what_is_too_old_goes() {
     let folder = Folder::new("old");
-    let (store, _) = Store::open(&folder.0, Limits::default(), now()).unwrap();
+    let (store, _, _) = Store::open(&folder.0, Limits::default(), now()).unwrap();
     let day = 24 * 3_600_000;
     for age in [0, 1, 3, 13, 15] {
         store.verdict(verdict(age as u64, now() - age * day, 2, true));
@@ -188,7 +191,7 @@ fn the_file_stays_within_its_size_and_keeps_the_newest() {
         bytes: 2 << 20,
         ..Limits::default()
     };
-    let (store, _) = Store::open(&folder.0, limits, now()).unwrap();
+    let (store, _, _) = Store::open(&folder.0, limits, now()).unwrap();
     let start = now() - 3_600_000;
     for n in 0..16_000 {
         store.verdict(verdict(n % 50, start + n as i64 * 100, 9, false));
@@ -200,7 +203,7 @@ fn the_file_stays_within_its_size_and_keeps_the_newest() {
     }
     let size = std::fs::metadata(folder.0.join(FILE)).unwrap().len();
     assert!(size <= limits.bytes, "{size}");
-    let (store, _) = Store::open(&folder.0, limits, now()).unwrap();
+    let (store, _, _) = Store::open(&folder.0, limits, now()).unwrap();
     store.print(print(1));
     drop(store);
     assert_eq!(numbers(&folder.0, "SELECT count(*) FROM prints"), [1]);
@@ -213,7 +216,7 @@ fn a_full_disk_costs_the_history_and_is_told_and_got_over() {
         bytes: 160 << 10,
         ..Limits::default()
     };
-    let (store, _) = Store::open(&folder.0, limits, now()).unwrap();
+    let (store, _, _) = Store::open(&folder.0, limits, now()).unwrap();
     for n in 0..8_000 {
         store.verdict(verdict(1, now() + n, 9, false));
     }
@@ -307,7 +310,7 @@ fn a_file_that_is_not_ours_is_not_touched() {
 fn only_the_owner_may_read() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new("private");
-    let (store, _) = Store::open(&folder.0, Limits::default(), now()).unwrap();
+    let (store, _, _) = Store::open(&folder.0, Limits::default(), now()).unwrap();
     store.print(print(1));
     drop(store);
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;

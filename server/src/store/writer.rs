@@ -1,13 +1,13 @@
 //! The thread that writes.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rusqlite::{Connection, Result, Transaction, params};
 
 use super::incidents::Incidents;
 use super::notes::Notes;
-use super::schema::millis;
 use super::{Health, Limits, Shared};
+use crate::clock::{millis, unix_millis};
 
 /// Between two transactions.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ pub(super) fn run(shared: &Shared, mut connection: Connection, limits: Limits) {
         let ends = notes.ends;
         let taken = notes.take();
         drop(notes);
-        let now = unix_now();
+        let now = unix_millis();
         let mut written = write(&mut connection, &mut incidents, &taken, now);
         swept += wait;
         if written.is_ok() && swept >= SWEEP && !ends {
@@ -64,11 +64,6 @@ pub(super) fn run(shared: &Shared, mut connection: Connection, limits: Limits) {
             return;
         }
     }
-}
-
-fn unix_now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    millis(now.unwrap_or_default())
 }
 
 /// What the user can do something about, in words.
@@ -115,21 +110,23 @@ fn write(
 
 fn prints(into: &Transaction<'_>, notes: &Notes) -> Result<()> {
     let mut row = into.prepare_cached(
-        "INSERT INTO prints (number, id, key, created, warning, pause, calls, next_at, belief)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (number) DO UPDATE SET warning = excluded.warning, pause = excluded.pause, calls = excluded.calls,
-            next_at = excluded.next_at, belief = excluded.belief",
+        "INSERT INTO prints (number, id, key, account, created, warning, pause, calls, last_at, pace, belief)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (number) DO UPDATE SET calls = excluded.calls, last_at = excluded.last_at, pace = excluded.pace,
+            belief = excluded.belief",
     )?;
     for print in notes.prints.values() {
         row.execute(params![
             print.number.cast_signed(),
             print.id.0,
             print.key.0,
+            print.account,
             print.created,
             print.warning,
             print.pause,
             print.calls.cast_signed(),
-            print.next_at,
+            print.last_at,
+            print.pace,
             print.belief,
         ])?;
     }
