@@ -138,10 +138,10 @@ mod embedded {
         fn see(
             &self,
             at: Duration,
-            look: &oe_engine::Evidence,
+            seen: &oe_engine::Observation,
             usual: f64,
         ) -> oe_engine::Assessment {
-            self.0.lock().update(at, look, usual)
+            self.0.lock().observe(at, seen, usual)
         }
     }
 
@@ -217,7 +217,7 @@ mod embedded {
                 LookError::Picture(_) => Problem::DECODE,
                 LookError::Model(_) | LookError::Stopped => Problem::INTERNAL,
             })?;
-            let opinion = belief.see(at, &seen.look, engine.mean_log_odds());
+            let opinion = belief.see(at, &seen, engine.mean_log_odds());
             Ok(Verdict {
                 quality: opinion.quality,
                 score: opinion.score,

@@ -99,11 +99,19 @@ fn wanted<'a>(scenes: &'a [Scene], folder: &Path) -> Vec<Wanted<'a>> {
             let disturbed = View::DISTURBANCES
                 .into_iter()
                 .filter(|_| n == 0 && !scene.fine.is_empty());
+            let failed = scene.failed.contains(file);
+            let list = if failed { &scene.failed } else { &scene.fine };
+            let repeated = list.len() < usize::from(View::MOMENTS);
+            let onset = !scene.fine.is_empty() && !scene.failed.is_empty();
+            let moments = cameras()
+                .filter(|view| failed || onset || *view == View::Camera(0))
+                .flat_map(|view| (1..usize::from(View::MOMENTS)).map(move |n| view.moment(n)))
+                .filter(|view| repeated || n == 0 && matches!(view, View::Later(0, _)));
             wanted.push(Wanted {
                 path: PathBuf::from(folder).join(file),
                 file,
                 scene: &scene.name,
-                views: cameras().chain(disturbed).collect(),
+                views: cameras().chain(moments).chain(disturbed).collect(),
             });
         }
     }

@@ -12,6 +12,8 @@ use super::views::View;
 pub const PACE: u64 = 20;
 /// Pictures before and after a failure begins, and of a lasting disturbance: five minutes.
 pub const LONG: usize = 15;
+/// Pictures of an hour.
+const HOUR: usize = 180;
 /// Pictures of a hand: a minute.
 const SHORT: usize = 3;
 /// Scenes with fewer fine pictures than this are put together, those of a source,
@@ -46,10 +48,16 @@ impl<'a> Album<'a> {
         self.looks.get(&(file.to_owned(), view.name()))
     }
 
-    /// These pictures by a camera, over and over to so many.
+    /// These pictures by a camera, over and over to so many; few ones each time in another moment.
     fn cycle(&self, files: &[String], view: View, count: usize) -> Vec<&'a Look> {
-        let files = files.iter().cycle().take(count);
-        files.filter_map(|file| self.get(file, view)).collect()
+        let moment = |n: usize| match files.len() < usize::from(View::MOMENTS) {
+            true => view.moment(n / files.len()),
+            false => view,
+        };
+        let files = files.iter().cycle().take(count).enumerate();
+        files
+            .filter_map(|(n, file)| self.get(file, moment(n)))
+            .collect()
     }
 }
 
@@ -150,8 +158,14 @@ fn failing<'a>(album: &Album<'a>, scene: &'a Scene, fine: &[String]) -> Vec<Prin
 /// A fine print of each scene with each disturbance.
 pub fn disturbances<'a>(album: &Album<'a>, scenes: &'a [Scene]) -> Vec<Print<'a>> {
     let hands = [View::Hand(0), View::Hand(1), View::Hand(2)];
-    let kinds: [(&str, &[View], usize, bool); 8] = [
-        (UNDISTURBED, &[View::Camera(0)], 2 * LONG, false),
+    let moments = [0, 1, 2, 3, 4].map(|n| View::Camera(0).moment(n));
+    let lamp = |parts| [0, 1].map(|moment| View::Lamp(parts, moment));
+    let printing = |parts| [0, 1].map(|moment| View::LampAndPrint(parts, moment));
+    let parked = |make| [0, 1].map(|moment| View::Parked(make, moment));
+    let door = [0, 1].map(View::DoorAndPrint);
+    let moved = [0, 1].map(View::MovedAndPrint);
+    let kinds: [(&str, &[View], usize, bool); 28] = [
+        (UNDISTURBED, &moments, 2 * LONG, false),
         ("a hand, a minute", &hands, SHORT, true),
         ("an open door, 5 min", &[View::Door], LONG, true),
         ("lamp off, some light, 5 min", &[View::Dim], LONG, true),
@@ -161,6 +175,66 @@ pub fn disturbances<'a>(album: &Album<'a>, scenes: &'a [Scene]) -> Vec<Print<'a>
         (
             "frozen picture, 10 min",
             &[View::Camera(0)],
+            2 * LONG,
+            false,
+        ),
+        ("lamp: a quarter is left, 5 min", &lamp(4), LONG, true),
+        ("lamp: an eighth is left, 5 min", &lamp(8), LONG, true),
+        ("lamp: a sixteenth is left, 5 min", &lamp(16), LONG, true),
+        (
+            "lamp: a hundredth is left, 5 min",
+            &[View::Lamp(100, 0)],
+            LONG,
+            true,
+        ),
+        ("lamp: an eighth is left, an hour", &lamp(8), HOUR, true),
+        (
+            "lamp: a quarter is left while printing, 5 min",
+            &printing(4),
+            LONG,
+            true,
+        ),
+        (
+            "lamp: an eighth is left while printing, 5 min",
+            &printing(8),
+            LONG,
+            true,
+        ),
+        (
+            "lamp: an eighth is left while printing, an hour",
+            &printing(8),
+            HOUR,
+            true,
+        ),
+        ("a round head parked, 5 min", &parked(0), LONG, true),
+        ("a bar parked, 5 min", &parked(1), LONG, true),
+        ("a large head parked, 5 min", &parked(2), LONG, true),
+        ("a large head parked, an hour", &parked(2), HOUR, true),
+        ("lens covered, 5 min", &[View::Covered], LONG, true),
+        ("no signal: blue, 5 min", &[View::NoSignal(0)], LONG, true),
+        (
+            "no signal: colour bars, 5 min",
+            &[View::NoSignal(1)],
+            LONG,
+            true,
+        ),
+        (
+            "no signal: text on grey, 5 min",
+            &[View::NoSignal(2)],
+            LONG,
+            true,
+        ),
+        ("a dark door, 5 min", &[View::Shut], LONG, true),
+        (
+            "camera moved nearer for good",
+            &[View::Nearer],
+            2 * LONG,
+            false,
+        ),
+        ("an open door while printing, 5 min", &door, LONG, true),
+        (
+            "camera moved for good while printing",
+            &moved,
             2 * LONG,
             false,
         ),
@@ -269,6 +343,7 @@ pub fn play(print: &Print, watcher: &mut dyn Watcher) -> Told {
             },
             place: None,
             cells: Cells::clone(&look.cells),
+            thumbnail: look.thumbnail,
         };
         let now = watcher.take(Duration::from_secs(n as u64 * PACE), &seen);
         for which in 0..2 {
@@ -286,6 +361,8 @@ pub fn play(print: &Print, watcher: &mut dyn Watcher) -> Told {
 
 #[cfg(test)]
 mod tests {
+    use oe_engine::Thumbnail;
+
     use super::*;
 
     fn look(evidence: f64) -> Look {
@@ -295,6 +372,7 @@ mod tests {
                 side: 1,
                 odds: vec![Some(evidence)],
             },
+            thumbnail: Thumbnail([100; 64]),
         }
     }
 
