@@ -1,10 +1,13 @@
 //! How well whole prints are watched: `cargo xtask eval --prints PICTURES`.
 
+mod chance;
 mod chart;
+mod disturbed;
 mod figures;
 mod looks;
 mod play;
 mod report;
+mod square;
 mod views;
 
 use std::collections::BTreeMap;
@@ -48,7 +51,7 @@ pub fn run(folder: &Path, out: &Path) -> Result<(), String> {
         held: play::held(&album, &scenes),
         onsets: play::onsets(&album, &scenes),
         strangers: play::strangers(&album, &scenes),
-        disturbed: play::disturbances(&album, &scenes),
+        disturbed: disturbed::all(&album, &scenes),
     };
     let report = Report::of(engine.name(), &prints, engine.mean_log_odds());
     report.print();

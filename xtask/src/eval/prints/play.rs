@@ -12,17 +12,10 @@ use super::views::View;
 pub const PACE: u64 = 20;
 /// Pictures before and after a failure begins, and of a lasting disturbance: five minutes.
 pub const LONG: usize = 15;
-/// Pictures of an hour.
-const HOUR: usize = 180;
-/// Pictures of a hand: a minute.
-const SHORT: usize = 3;
 /// Scenes with fewer fine pictures than this are put together, those of a source,
 const FEW: usize = 10;
 /// to prints of so many pictures.
 const CHAIN: usize = 30;
-
-/// The kind of a print that is disturbed by nothing: what is told of it is not told of a disturbance.
-pub const UNDISTURBED: &str = "nothing, 10 min";
 
 /// A print that is watched.
 #[derive(Clone, Debug)]
@@ -44,12 +37,12 @@ pub struct Album<'a> {
 }
 
 impl<'a> Album<'a> {
-    fn get(&self, file: &str, view: View) -> Option<&'a Look> {
+    pub fn get(&self, file: &str, view: View) -> Option<&'a Look> {
         self.looks.get(&(file.to_owned(), view.name()))
     }
 
     /// These pictures by a camera, over and over to so many; few ones each time in another moment.
-    fn cycle(&self, files: &[String], view: View, count: usize) -> Vec<&'a Look> {
+    pub fn cycle(&self, files: &[String], view: View, count: usize) -> Vec<&'a Look> {
         let moment = |n: usize| match files.len() < usize::from(View::MOMENTS) {
             true => view.moment(n / files.len()),
             false => view,
@@ -100,7 +93,7 @@ pub fn held<'a>(album: &Album<'a>, scenes: &'a [Scene]) -> Vec<Print<'a>> {
     prints.collect()
 }
 
-fn print<'a>(
+pub fn print<'a>(
     kind: &str,
     scene: &'a Scene,
     frames: Vec<&'a Look>,
@@ -153,112 +146,6 @@ fn failing<'a>(album: &Album<'a>, scene: &'a Scene, fine: &[String]) -> Vec<Prin
         print(&scene.source, scene, frames, Some(onset))
     });
     prints.collect()
-}
-
-/// A fine print of each scene with each disturbance.
-pub fn disturbances<'a>(album: &Album<'a>, scenes: &'a [Scene]) -> Vec<Print<'a>> {
-    let hands = [View::Hand(0), View::Hand(1), View::Hand(2)];
-    let moments = [0, 1, 2, 3, 4].map(|n| View::Camera(0).moment(n));
-    let lamp = |parts| [0, 1].map(|moment| View::Lamp(parts, moment));
-    let printing = |parts| [0, 1].map(|moment| View::LampAndPrint(parts, moment));
-    let parked = |make| [0, 1].map(|moment| View::Parked(make, moment));
-    let door = [0, 1].map(View::DoorAndPrint);
-    let moved = [0, 1].map(View::MovedAndPrint);
-    let kinds: [(&str, &[View], usize, bool); 28] = [
-        (UNDISTURBED, &moments, 2 * LONG, false),
-        ("a hand, a minute", &hands, SHORT, true),
-        ("an open door, 5 min", &[View::Door], LONG, true),
-        ("lamp off, some light, 5 min", &[View::Dim], LONG, true),
-        ("lamp off, dark, 5 min", &[View::Dark], LONG, true),
-        ("camera moved for good", &[View::Moved], 2 * LONG, false),
-        ("head parked, 5 min", &[View::Head], LONG, true),
-        (
-            "frozen picture, 10 min",
-            &[View::Camera(0)],
-            2 * LONG,
-            false,
-        ),
-        ("lamp: a quarter is left, 5 min", &lamp(4), LONG, true),
-        ("lamp: an eighth is left, 5 min", &lamp(8), LONG, true),
-        ("lamp: a sixteenth is left, 5 min", &lamp(16), LONG, true),
-        (
-            "lamp: a hundredth is left, 5 min",
-            &[View::Lamp(100, 0)],
-            LONG,
-            true,
-        ),
-        ("lamp: an eighth is left, an hour", &lamp(8), HOUR, true),
-        (
-            "lamp: a quarter is left while printing, 5 min",
-            &printing(4),
-            LONG,
-            true,
-        ),
-        (
-            "lamp: an eighth is left while printing, 5 min",
-            &printing(8),
-            LONG,
-            true,
-        ),
-        (
-            "lamp: an eighth is left while printing, an hour",
-            &printing(8),
-            HOUR,
-            true,
-        ),
-        ("a round head parked, 5 min", &parked(0), LONG, true),
-        ("a bar parked, 5 min", &parked(1), LONG, true),
-        ("a large head parked, 5 min", &parked(2), LONG, true),
-        ("a large head parked, an hour", &parked(2), HOUR, true),
-        ("lens covered, 5 min", &[View::Covered], LONG, true),
-        ("no signal: blue, 5 min", &[View::NoSignal(0)], LONG, true),
-        (
-            "no signal: colour bars, 5 min",
-            &[View::NoSignal(1)],
-            LONG,
-            true,
-        ),
-        (
-            "no signal: text on grey, 5 min",
-            &[View::NoSignal(2)],
-            LONG,
-            true,
-        ),
-        ("a dark door, 5 min", &[View::Shut], LONG, true),
-        (
-            "camera moved nearer for good",
-            &[View::Nearer],
-            2 * LONG,
-            false,
-        ),
-        ("an open door while printing, 5 min", &door, LONG, true),
-        (
-            "camera moved for good while printing",
-            &moved,
-            2 * LONG,
-            false,
-        ),
-    ];
-    let mut prints = Vec::new();
-    for scene in scenes {
-        let Some(first) = scene.fine.first() else {
-            continue;
-        };
-        let fine = || album.cycle(&scene.fine, View::Camera(0), LONG);
-        for (kind, views, count, over) in kinds {
-            let mut frames = fine();
-            let start = frames.len();
-            let shown = views.iter().cycle().take(count);
-            frames.extend(shown.filter_map(|view| album.get(first, *view)));
-            if over {
-                frames.extend(fine());
-            }
-            let mut print = print(kind, scene, frames, None);
-            print.frozen = kind.starts_with("frozen").then_some(start);
-            prints.push(print);
-        }
-    }
-    prints
 }
 
 /// What was told of one print, of warning (0) and pause (1).
