@@ -266,8 +266,13 @@ mod tests {
     #[test]
     fn alarms_are_counted_before_the_onset_and_delays_after() {
         let (fine, failed) = (look(-2.8), look(3.4));
+        // A print that goes on moves.
+        let moved = Look {
+            thumbnail: Thumbnail(std::array::from_fn(|n| 90 + (n % 2 * 20) as u8)),
+            ..failed.clone()
+        };
         let mut frames = vec![&fine; LONG];
-        frames.extend(vec![&failed; LONG]);
+        frames.extend([&failed, &moved].into_iter().cycle().take(LONG));
         let mut print = Print {
             kind: String::new(),
             scene: "",
