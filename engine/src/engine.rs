@@ -11,6 +11,7 @@ use crate::blind::{self, Blind};
 use crate::model::{Model, ModelError};
 use crate::network::{Input, Network, NoAnswer, Scratch, cells};
 use crate::place::{Cells, Kept, Region};
+use crate::thumbnail::Thumbnail;
 
 /// Looks that are over leave their buffers (3 MB) to at most so many that are to come.
 const KEPT: usize = 4;
@@ -38,6 +39,8 @@ pub struct Observation {
     pub place: Option<Region>,
     /// What each part of it says.
     pub cells: Cells,
+    /// How bright it is, and where.
+    pub thumbnail: Thumbnail,
 }
 
 /// How a picture is to be looked at.
@@ -242,8 +245,9 @@ impl Engine {
         let side = cells(size);
         let kept = Kept::new(square, size, side, ask.ignore);
         let ignored = |x, y| ask.ignore.iter().any(|region| region.has(x, y, size));
+        let thumbnail = Thumbnail::of(&kept.rgb, size);
         if let Some(blind) = blind::look(&kept.rgb, size, rounding, &ignored) {
-            return Ok(nothing(blind, pixels));
+            return Ok(nothing(blind, pixels, thumbnail));
         }
         let input = Input {
             rgb: &kept.rgb,
@@ -261,7 +265,7 @@ impl Engine {
         let logit = match answer {
             Ok(logit) => logit,
             Err(NoAnswer::Stopped) => return Err(LookError::Stopped),
-            Err(NoAnswer::NoCells) => return Ok(nothing(Blind::Ignored, pixels)),
+            Err(NoAnswer::NoCells) => return Ok(nothing(Blind::Ignored, pixels, thumbnail)),
             Err(why) => return Err(LookError::Model(ModelError(why.to_string()))),
         };
         let cells = Cells { side, odds };
@@ -273,6 +277,7 @@ impl Engine {
             },
             place: cells.place(),
             cells,
+            thumbnail,
         })
     }
 
@@ -298,7 +303,7 @@ impl Engine {
 }
 
 /// There is nothing to see.
-fn nothing(blind: Blind, pixels: u64) -> Observation {
+fn nothing(blind: Blind, pixels: u64, thumbnail: Thumbnail) -> Observation {
     Observation {
         look: Evidence {
             failure: 0.0,
@@ -307,5 +312,6 @@ fn nothing(blind: Blind, pixels: u64) -> Observation {
         },
         place: None,
         cells: Cells::default(),
+        thumbnail,
     }
 }

@@ -20,6 +20,7 @@ mod filter;
 mod model;
 mod network;
 mod place;
+mod thumbnail;
 
 pub use blind::{Blind, blindness};
 pub use engine::{Ask, Engine, Evidence, LookError, Observation};
@@ -27,3 +28,4 @@ pub use filter::{Assessment, Filter, Levels};
 pub use model::{BUILT_IN, ModelError};
 pub use oe_picture::{Budget, DEFAULT_BUDGET, PictureError};
 pub use place::{Cells, Region};
+pub use thumbnail::Thumbnail;

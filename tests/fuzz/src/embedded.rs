@@ -16,7 +16,7 @@ use oe_core::rules::region::{MAX_REGIONS, Region, cover_everything};
 use oe_core::session::Session;
 use oe_core::session::outcome::{Outcome, flags};
 use oe_core::session::print_options::PrintOptions;
-use oe_engine::{Ask, Cells, Evidence, Filter, Levels, Observation};
+use oe_engine::{Ask, Cells, Evidence, Filter, Levels, Observation, Thumbnail};
 
 use crate::world::World;
 
@@ -88,6 +88,9 @@ impl Drawn {
             },
             place: cells.place(),
             cells,
+            thumbnail: Thumbnail(std::array::from_fn(|at| {
+                place.rotate_left(at as u32 % 8).wrapping_mul(at as u8)
+            })),
         })
     }
 }

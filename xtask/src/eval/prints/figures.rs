@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::super::measure::{Figure, unseen};
+use super::chance::Chance;
 use super::play::{PACE, Print, Told};
-use super::views::Chance;
 
 /// How often scenes are drawn again for an interval.
 const ROUNDS: usize = 400;

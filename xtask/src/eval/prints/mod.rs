@@ -1,10 +1,13 @@
 //! How well whole prints are watched: `cargo xtask eval --prints PICTURES`.
 
+mod chance;
 mod chart;
+mod disturbed;
 mod figures;
 mod looks;
 mod play;
 mod report;
+mod square;
 mod timelapse;
 mod views;
 
@@ -75,7 +78,7 @@ fn run_together(folder: &Path, out: &Path) -> Result<(), String> {
         held: play::held(&album, &scenes),
         onsets: play::onsets(&album, &scenes),
         strangers: play::strangers(&album, &scenes),
-        disturbed: play::disturbances(&album, &scenes),
+        disturbed: disturbed::all(&album, &scenes),
     };
     let report = Report::of(engine.name(), &prints, engine.mean_log_odds());
     report.print();
@@ -135,11 +138,19 @@ fn wanted<'a>(scenes: &'a [Scene], folder: &Path) -> Vec<Wanted<'a>> {
             let disturbed = View::DISTURBANCES
                 .into_iter()
                 .filter(|_| n == 0 && !scene.fine.is_empty());
+            let failed = scene.failed.contains(file);
+            let list = if failed { &scene.failed } else { &scene.fine };
+            let repeated = list.len() < usize::from(View::MOMENTS);
+            let onset = !scene.fine.is_empty() && !scene.failed.is_empty();
+            let moments = cameras()
+                .filter(|view| failed || onset || *view == View::Camera(0))
+                .flat_map(|view| (1..usize::from(View::MOMENTS)).map(move |n| view.moment(n)))
+                .filter(|view| repeated || n == 0 && matches!(view, View::Later(0, _)));
             wanted.push(Wanted {
                 path: PathBuf::from(folder).join(file),
                 file,
                 scene: &scene.name,
-                views: cameras().chain(disturbed).collect(),
+                views: cameras().chain(moments).chain(disturbed).collect(),
             });
         }
     }

@@ -12,15 +12,10 @@ use super::views::View;
 pub const PACE: u64 = 20;
 /// Pictures before and after a failure begins, and of a lasting disturbance: five minutes.
 pub const LONG: usize = 15;
-/// Pictures of a hand: a minute.
-const SHORT: usize = 3;
 /// Scenes with fewer fine pictures than this are put together, those of a source,
 const FEW: usize = 10;
 /// to prints of so many pictures.
 const CHAIN: usize = 30;
-
-/// The kind of a print that is disturbed by nothing: what is told of it is not told of a disturbance.
-pub const UNDISTURBED: &str = "nothing, 10 min";
 
 /// A print that is watched.
 #[derive(Clone, Debug)]
@@ -44,19 +39,28 @@ pub struct Album<'a> {
 }
 
 impl<'a> Album<'a> {
-    fn get(&self, file: &str, view: View) -> Option<&'a Look> {
+    pub fn get(&self, file: &str, view: View) -> Option<&'a Look> {
         self.looks.get(&(file.to_owned(), view.name()))
     }
 
     /// Each of these pictures by a camera.
     pub fn each(&self, files: &[String], view: View) -> Vec<&'a Look> {
-        self.cycle(files, view, files.len())
+        files
+            .iter()
+            .filter_map(|file| self.get(file, view))
+            .collect()
     }
 
-    /// These pictures by a camera, over and over to so many.
-    fn cycle(&self, files: &[String], view: View, count: usize) -> Vec<&'a Look> {
-        let files = files.iter().cycle().take(count);
-        files.filter_map(|file| self.get(file, view)).collect()
+    /// These pictures by a camera, over and over to so many; few ones each time in another moment.
+    pub fn cycle(&self, files: &[String], view: View, count: usize) -> Vec<&'a Look> {
+        let moment = |n: usize| match files.len() < usize::from(View::MOMENTS) {
+            true => view.moment(n / files.len()),
+            false => view,
+        };
+        let files = files.iter().cycle().take(count).enumerate();
+        files
+            .filter_map(|(n, file)| self.get(file, moment(n)))
+            .collect()
     }
 }
 
@@ -99,7 +103,7 @@ pub fn held<'a>(album: &Album<'a>, scenes: &'a [Scene]) -> Vec<Print<'a>> {
     prints.collect()
 }
 
-fn print<'a>(
+pub fn print<'a>(
     kind: &str,
     scene: &'a Scene,
     frames: Vec<&'a Look>,
@@ -153,46 +157,6 @@ fn failing<'a>(album: &Album<'a>, scene: &'a Scene, fine: &[String]) -> Vec<Prin
         print(&scene.source, scene, frames, Some(onset))
     });
     prints.collect()
-}
-
-/// A fine print of each scene with each disturbance.
-pub fn disturbances<'a>(album: &Album<'a>, scenes: &'a [Scene]) -> Vec<Print<'a>> {
-    let hands = [View::Hand(0), View::Hand(1), View::Hand(2)];
-    let kinds: [(&str, &[View], usize, bool); 8] = [
-        (UNDISTURBED, &[View::Camera(0)], 2 * LONG, false),
-        ("a hand, a minute", &hands, SHORT, true),
-        ("an open door, 5 min", &[View::Door], LONG, true),
-        ("lamp off, some light, 5 min", &[View::Dim], LONG, true),
-        ("lamp off, dark, 5 min", &[View::Dark], LONG, true),
-        ("camera moved for good", &[View::Moved], 2 * LONG, false),
-        ("head parked, 5 min", &[View::Head], LONG, true),
-        (
-            "frozen picture, 10 min",
-            &[View::Camera(0)],
-            2 * LONG,
-            false,
-        ),
-    ];
-    let mut prints = Vec::new();
-    for scene in scenes {
-        let Some(first) = scene.fine.first() else {
-            continue;
-        };
-        let fine = || album.cycle(&scene.fine, View::Camera(0), LONG);
-        for (kind, views, count, over) in kinds {
-            let mut frames = fine();
-            let start = frames.len();
-            let shown = views.iter().cycle().take(count);
-            frames.extend(shown.filter_map(|view| album.get(first, *view)));
-            if over {
-                frames.extend(fine());
-            }
-            let mut print = print(kind, scene, frames, None);
-            print.frozen = kind.starts_with("frozen").then_some(start);
-            prints.push(print);
-        }
-    }
-    prints
 }
 
 /// What was told of one print, of warning (0) and pause (1).
@@ -279,6 +243,7 @@ pub fn play(print: &Print, watcher: &mut dyn Watcher) -> Told {
             },
             place: None,
             cells: Cells::clone(&look.cells),
+            thumbnail: look.thumbnail,
         };
         let now = watcher.take(Duration::from_secs(*at), &seen);
         for which in 0..2 {
@@ -296,6 +261,8 @@ pub fn play(print: &Print, watcher: &mut dyn Watcher) -> Told {
 
 #[cfg(test)]
 mod tests {
+    use oe_engine::Thumbnail;
+
     use super::*;
 
     fn look(evidence: f64) -> Look {
@@ -305,14 +272,20 @@ mod tests {
                 side: 1,
                 odds: vec![Some(evidence)],
             },
+            thumbnail: Thumbnail([100; 64]),
         }
     }
 
     #[test]
     fn alarms_are_counted_before_the_onset_and_delays_after() {
         let (fine, failed) = (look(-2.8), look(3.4));
+        // A print that goes on moves.
+        let moved = Look {
+            thumbnail: Thumbnail(std::array::from_fn(|n| 90 + (n % 2 * 20) as u8)),
+            ..failed.clone()
+        };
         let mut frames = vec![&fine; LONG];
-        frames.extend(vec![&failed; LONG]);
+        frames.extend([&failed, &moved].into_iter().cycle().take(LONG));
         let mut print = Print {
             kind: String::new(),
             scene: "",

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::disturbed::UNDISTURBED;
 use super::figures::{self, Outcome};
-use super::play::{Average, Filtered, Print, UNDISTURBED, Watcher, play};
+use super::play::{Average, Filtered, Print, Watcher, play};
 use crate::bench::table;
 use crate::eval::measure::Figure;
 
