@@ -52,6 +52,12 @@ pub(crate) struct Judge {
         expect(dead_code, reason = "a script has its own")
     )]
     minimum: u32,
+    /// Seconds of a print in one of ours.
+    #[cfg_attr(
+        not(feature = "embedded"),
+        expect(dead_code, reason = "a script has no time")
+    )]
+    speed: f64,
 }
 
 impl Judge {
@@ -59,6 +65,7 @@ impl Judge {
         engine: Option<Arc<Engine>>,
         script: Arc<Vec<Verdict>>,
         minimum: u32,
+        speed: f64,
     ) -> Judge {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Judge {
@@ -67,6 +74,7 @@ impl Judge {
             script,
             cores: Arc::new(Semaphore::new(cores)),
             minimum,
+            speed,
         }
     }
 
@@ -195,7 +203,7 @@ mod embedded {
         ) -> Result<Verdict, Problem> {
             let place = self.queue.places.try_acquire();
             let _place = place.map_err(|_| Problem::THROTTLED)?;
-            let at = self.queue.started.elapsed();
+            let at = self.queue.started.elapsed().mul_f64(self.speed);
             let core = Arc::clone(&self.cores).acquire_owned().await;
             let core = core.map_err(|_| Problem::THROTTLED)?;
             let looking = Arc::clone(engine);

@@ -45,6 +45,7 @@ impl Service {
             config.engine.clone(),
             Arc::clone(&config.verdicts),
             config.minimum,
+            config.speed,
         );
         Service {
             contexts: Contexts::new(config.context_life),
