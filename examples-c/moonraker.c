@@ -28,6 +28,8 @@
 
 #include <oe_process.h>
 
+#include "engine.h"
+
 enum {
     MAX_IMAGE = 6291456,         /* bytes; the library takes no larger ones */
     MAX_ANSWER = 65536,          /* Moonraker's */
@@ -55,7 +57,8 @@ typedef struct request {
 } request;
 
 typedef struct agent {
-    const char *moonraker, *camera, *endpoint, *state_file, *on_warning;
+    const char *moonraker, *camera, *engine, *endpoint, *state_file, *on_warning;
+    int32_t backend;
     uint32_t interval_sec;
     int64_t poll_ms;
     int dry_run;
@@ -540,13 +543,13 @@ static int usage(FILE *to)
     fputs("usage: moonraker --camera URL [options]\n"
           "  --camera URL         a snapshot (image/jpeg) or an MJPEG stream\n"
           "  --moonraker URL      default http://127.0.0.1:7125\n"
-          "  --endpoint URL       a self-hosted service (http is allowed then)\n"
-          "  --interval SEC       call every SEC seconds, where the service allows it\n"
+          ENGINE_USAGE
+          "  --interval SEC       look every SEC seconds, where the service allows it\n"
           "  --state FILE         go on from there after a restart\n"
           "  --on-warning CMD     run once when a warning rises, instead of a message on the printer's display\n"
           "  --poll-ms MS         how often Moonraker is asked (default 2000)\n"
           "  --dry-run            tell, but neither pause nor warn\n"
-          "The API key is read from the environment variable OE_API_KEY, Moonraker's, if any, from MOONRAKER_API_KEY.\n", to);
+          "Moonraker's API key, if it has one, is read from the environment variable MOONRAKER_API_KEY.\n", to);
     return to == stdout ? 0 : 2;
 }
 
@@ -561,6 +564,7 @@ static int parse(int argc, char **argv, agent *a)
             i++;
             if (!strcmp(name, "--camera")) a->camera = value;
             else if (!strcmp(name, "--moonraker")) a->moonraker = value;
+            else if (!strcmp(name, "--engine")) a->engine = value;
             else if (!strcmp(name, "--endpoint")) a->endpoint = value;
             else if (!strcmp(name, "--interval")) a->interval_sec = (uint32_t)strtoul(value, NULL, 10);
             else if (!strcmp(name, "--state")) a->state_file = value;
@@ -569,6 +573,8 @@ static int parse(int argc, char **argv, agent *a)
             else return usage(stderr);
         }
     }
+    const char *problem = engine_problem(a->engine, a->endpoint, &a->backend);
+    if (problem) return fprintf(stderr, "moonraker: %s\n", problem), 2;
     return a->camera && a->poll_ms > 0 && a->poll_ms <= 60000 ? 0 : usage(stderr);
 }
 
@@ -576,6 +582,7 @@ static oe_status connect_client(agent *a)
 {
     oe_options *options = oe_options_new();
     oe_status status = oe_options_set_user_agent(options, "moonraker-example");
+    if (status == OE_OK) status = oe_options_set_backend(options, a->backend);
     if (status == OE_OK) status = oe_options_set_api_key(options, getenv("OE_API_KEY"));
     if (status == OE_OK) status = oe_options_set_endpoint(options, a->endpoint);
     if (status == OE_OK) status = oe_options_set_allow_http(options, a->endpoint != NULL);

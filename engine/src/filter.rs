@@ -82,6 +82,16 @@ impl Default for Levels {
 }
 
 impl Levels {
+    /// The beliefs that the print has failed, 0 to 1, from which the user is warned and from which it should
+    /// be paused.
+    #[must_use]
+    pub fn thresholds(self) -> (f64, f64) {
+        (
+            Levels::threshold(&WARN, self.warning),
+            Levels::threshold(&PAUSE, self.pause),
+        )
+    }
+
     fn threshold(table: &[f64; 5], level: u8) -> f64 {
         table[usize::from(level.clamp(1, 5)) - 1]
     }

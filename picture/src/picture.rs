@@ -21,6 +21,8 @@ pub struct Picture {
     pub width: usize,
     /// Its height in the file, in pixels.
     pub height: usize,
+    /// Whether it is turned by a quarter to be upright.
+    pub sideways: bool,
     /// The whole picture squashed to a square and turned upright: RGB, row by row.
     pub square: Vec<u8>,
     /// How many blocks its brightness has in the file,
@@ -78,6 +80,9 @@ impl Picture {
         Ok(Picture {
             width: frame.width,
             height: frame.height,
+            sideways: header
+                .orientation
+                .is_some_and(|orientation| orientation >= 5),
             square: match header.orientation {
                 None | Some(1) => square,
                 Some(orientation) => exif::upright(&square, side, orientation),

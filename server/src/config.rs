@@ -54,6 +54,9 @@ pub struct Config {
     pub verdicts: Arc<Vec<Verdict>>,
     /// Looks at the pictures; `None` answers `verdicts`. Only there with the feature `embedded`.
     pub engine: Option<Arc<Engine>>,
+    /// How many seconds of a print pass in one of the server's, to the engine: 1, but for a recording that
+    /// is shown faster than it was made.
+    pub speed: f64,
     /// TLS, if it is wanted.
     pub tls: Option<TlsFiles>,
     /// The base of the URLs given out, instead of what the client called.
@@ -87,6 +90,7 @@ impl Default for Config {
             keys: Arc::default(),
             verdicts: Arc::default(),
             engine: None,
+            speed: 1.0,
             tls: None,
             public_url: None,
             picture_memory: PICTURE_MEMORY,

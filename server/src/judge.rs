@@ -59,6 +59,12 @@ pub(crate) struct Judge {
     clock: Clock,
     /// Where the time of the prints begins.
     started: Instant,
+    /// Seconds of a print in one of ours.
+    #[cfg_attr(
+        not(feature = "embedded"),
+        expect(dead_code, reason = "a script has no time")
+    )]
+    speed: f64,
 }
 
 /// The pictures that are at work or wait for it, and the places of those to come.
@@ -90,6 +96,7 @@ impl Judge {
         script: Arc<Vec<Verdict>>,
         health: Arc<Health>,
         clock: Clock,
+        speed: f64,
     ) -> Judge {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Judge {
@@ -103,6 +110,7 @@ impl Judge {
             health,
             started: clock.now(),
             clock,
+            speed,
         }
     }
 
@@ -329,7 +337,7 @@ mod embedded {
             image: Image,
             belief: &Belief,
         ) -> Result<Verdict, Refusal> {
-            let at = self.now();
+            let at = self.now().mul_f64(self.speed);
             let core = Arc::clone(&self.cores).acquire_owned().await;
             let core = core.map_err(|_| Problem::INTERNAL)?;
             let (health, work) = (Arc::clone(&self.health), Arc::clone(&self.work));

@@ -70,6 +70,7 @@ impl Service {
             Arc::clone(&config.verdicts),
             Arc::clone(&health),
             config.clock.clone(),
+            config.speed,
         );
         let limits = &config.limits;
         let mut contexts = Contexts::new(config.context_life, limits, config.clock.clone());

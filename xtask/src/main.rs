@@ -11,6 +11,7 @@ mod bench;
 mod check;
 mod command;
 mod demo;
+mod draw;
 mod errors;
 mod eval;
 mod fuzz;
@@ -32,7 +33,7 @@ const USAGE: &str = "usage: cargo xtask TASK
 
 daily
   check              before a push: format, lints, header and errors, the tests of core; no tool to install
-  demo               a C program watches a print that fails; about a minute, no network
+  demo [OPTION...] [FOLDER]  a C program watches a print that fails, no network; `demo --help` says more
   header [--check]   write include/oe_process.h, or compare it with what would be written
   errors [--check]   write docs/errors.md, or compare it with what would be written
   notices [--check]  write docs/third-party-notices.txt, or compare it with what would be written
@@ -65,7 +66,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["check"] => check::run(),
-        ["demo"] => demo::run(),
+        ["demo", words @ ..] => demo::run(words),
         ["header"] => header::run(false),
         ["header", "--check"] => header::run(true),
         ["errors"] => errors::run(false),

@@ -3,9 +3,7 @@
 //! The engine itself looks at each picture of a manifest; what it says is compared with the labels. Each
 //! source weighs the same, intervals are by scene. Printed as tables, and written as JSON and a picture.
 
-mod canvas;
 mod chart;
-mod font;
 mod look;
 mod manifest;
 mod measure;
