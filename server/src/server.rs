@@ -191,12 +191,14 @@ impl Server {
             };
             match accepted {
                 Ok((stream, peer)) => self.serve(stream, peer.ip()),
+                // A client that did not wait.
+                Err(why) if why.kind() == std::io::ErrorKind::ConnectionAborted => {}
                 // Out of descriptors, most likely: those of idle connections come back at once.
                 Err(_) => {
                     for _ in 0..ENDED_AT_ONCE {
                         self.connections.make_room();
                     }
-                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             }
         }
