@@ -320,6 +320,11 @@ impl Context {
         Ok(())
     }
 
+    /// The picture that is on its way, if there is one.
+    pub(crate) fn upload(&self) -> Option<Arc<Stop>> {
+        self.state.lock().upload.upgrade()
+    }
+
     /// Whether the time of the next call has come.
     pub(crate) fn check_due(&self, now: Instant) -> Result<(), Problem> {
         self.state.lock().check_due(now)
@@ -427,7 +432,7 @@ mod tests {
 
     fn permit() -> UploadPermit {
         let uploads = Uploads::new(&Limits::default());
-        uploads.begin(&Account::Key(Digest::of("k"))).unwrap()
+        uploads.begin(&Account::Key(Digest::of("k")), None).unwrap()
     }
 
     #[test]

@@ -40,8 +40,8 @@ const PROBE_AFTER: Duration = Duration::from_secs(120);
 const PROBE_EACH: Duration = Duration::from_secs(30);
 /// Connections that are ended when descriptors have run out: the next few come without that.
 const ENDED_AT_ONCE: usize = 8;
-/// What is buffered of a connection, at the least.
-const BUFFER: usize = 64 * 1_024;
+/// The smallest that hyper takes.
+const LEAST_BUFFER: usize = 8_192;
 
 /// A running server. Dropping it stops it.
 pub struct Running {
@@ -198,12 +198,14 @@ impl Server {
             };
             match accepted {
                 Ok((stream, peer)) => self.serve(stream, peer.ip()),
+                // A client that did not wait.
+                Err(why) if why.kind() == std::io::ErrorKind::ConnectionAborted => {}
                 // Out of descriptors, most likely: those of idle connections come back at once.
                 Err(_) => {
                     for _ in 0..ENDED_AT_ONCE {
                         self.connections.make_room();
                     }
-                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             }
         }
@@ -268,7 +270,8 @@ where
         // Idle connections stay: only a head that has begun has a deadline, below.
         .header_read_timeout(None)
         .max_header_size(header_bytes)
-        .max_buf_size(header_bytes.max(BUFFER))
+        // A buffer stays as large as it once was, and a thousand printers have a thousand.
+        .max_buf_size(header_bytes.max(LEAST_BUFFER))
         .serve_connection(TokioIo::new(stream), answer);
     let mut serving = pin!(serving);
     let mut ended = pin!(connection.ended());

@@ -216,7 +216,9 @@ impl Service {
         record.context = Some(context.number);
         context.check_due(self.config.clock.now())?;
         let arrived = Instant::now();
-        let permit = self.uploads.begin(&caller.account)?;
+        let older = context.upload();
+        let permit = self.uploads.begin(&caller.account, older.as_ref())?;
+        drop(older);
         context.receive(&permit, self.config.clock.now())?;
         let image = self.receive(request, permit).await?;
         peer.connection.answering();

@@ -380,7 +380,11 @@ fn a_picture_that_cannot_be_decoded_is_paced() {
 /// The turn of a print is taken when its picture is there, not before.
 #[test]
 fn an_upload_that_dies_or_hangs_does_not_block_its_print() {
-    let server = start(Limits::default());
+    // The newer picture takes the place of the older: there is no other.
+    let server = start(Limits {
+        uploads_per_key: 1,
+        ..Limits::default()
+    });
     let mut dead = new(&server);
     let path = dead.create("a");
     dead.stall(&path, "a");

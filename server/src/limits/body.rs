@@ -172,7 +172,7 @@ mod tests {
             upload_memory: 50,
             ..Limits::default()
         });
-        let permit = uploads.begin(&Account::Key(Digest::of("k"))).unwrap();
+        let permit = uploads.begin(&Account::Key(Digest::of("k")), None).unwrap();
         assert_eq!(read(Chunks::new(5, 0, false), Some(&permit)), Ok(50));
         let over = Chunks::new(1, 0, false);
         assert_eq!(read(over, Some(&permit)), Err(Problem::THROTTLED));

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::{Limits, throttled};
 use crate::account::Account;
-use crate::reply::Refusal;
+use crate::reply::{Problem, Refusal};
 
 /// The uploads in flight of all accounts. When there is no place or memory left, the account that has
 /// the most makes room; nobody else is refused on its account.
@@ -91,6 +91,16 @@ impl Table {
             upload.stop.stop(throttled());
         }
     }
+
+    /// The same of an upload that is not complete and gives its place to another.
+    fn displace(&mut self, older: &Arc<Stop>) {
+        let receiving = |upload: &Upload| upload.receiving && Arc::ptr_eq(&upload.stop, older);
+        let mut found = self.uploads.iter().filter(|(_, upload)| receiving(upload));
+        if let Some(id) = found.next().map(|(id, _)| *id) {
+            self.remove(id);
+            older.stop(Problem::DISPLACED.into());
+        }
+    }
 }
 
 impl Uploads {
@@ -108,9 +118,17 @@ impl Uploads {
         self.table.lock().uploads.len() >= self.most
     }
 
-    /// A place for one upload of this account.
-    pub(crate) fn begin(self: &Arc<Self>, account: &Account) -> Result<UploadPermit, Refusal> {
+    /// A place for one upload of this account: that of an older one which is not complete, if there is
+    /// one of the same print.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        account: &Account,
+        older: Option<&Arc<Stop>>,
+    ) -> Result<UploadPermit, Refusal> {
         let mut table = self.table.lock();
+        if let Some(older) = older {
+            table.displace(older);
+        }
         let own = table.of(account).count();
         if own >= self.most_per_account {
             return Err(throttled());
@@ -194,7 +212,6 @@ impl Drop for UploadPermit {
 mod tests {
     use super::*;
     use crate::digest::Digest;
-    use crate::reply::Problem;
 
     fn uploads(most: usize, per_account: usize, memory: usize) -> Arc<Uploads> {
         Uploads::new(&Limits {
@@ -216,43 +233,48 @@ mod tests {
     #[test]
     fn each_account_has_its_own_places() {
         let uploads = uploads(10, 2, 1_000);
-        let first = uploads.begin(&key("a")).unwrap();
-        let _second = uploads.begin(&key("a")).unwrap();
-        let refusal = uploads.begin(&key("a")).unwrap_err();
+        let first = uploads.begin(&key("a"), None).unwrap();
+        let _second = uploads.begin(&key("a"), None).unwrap();
+        let refusal = uploads.begin(&key("a"), None).unwrap_err();
         assert_eq!(refusal.problem, Problem::THROTTLED);
         assert!(refusal.retry_after.is_some());
-        let _other = uploads.begin(&key("b")).unwrap();
+        let _other = uploads.begin(&key("b"), None).unwrap();
         drop(first);
-        uploads.begin(&key("a")).unwrap();
+        uploads.begin(&key("a"), None).unwrap();
     }
 
     #[test]
     fn who_has_the_most_makes_room() {
         let uploads = uploads(4, 4, 1_000);
-        let greedy: Vec<_> = (0..4).map(|_| uploads.begin(&key("a")).unwrap()).collect();
+        let greedy: Vec<_> = (0..4)
+            .map(|_| uploads.begin(&key("a"), None).unwrap())
+            .collect();
         assert!(uploads.is_full());
-        assert!(uploads.begin(&key("a")).is_err(), "not for itself");
+        assert!(uploads.begin(&key("a"), None).is_err(), "not for itself");
         greedy[0].complete();
-        let _b = uploads.begin(&key("b")).unwrap();
+        let _b = uploads.begin(&key("b"), None).unwrap();
         let stopped: Vec<_> = greedy.iter().map(is_stopped).collect();
         assert_eq!(
             stopped,
             [false, true, false, false],
             "the oldest unfinished"
         );
-        let _c = uploads.begin(&key("c")).unwrap();
-        let _d = uploads.begin(&key("d")).unwrap();
-        assert!(uploads.begin(&key("c")).is_err(), "it would have more");
+        let _c = uploads.begin(&key("c"), None).unwrap();
+        let _d = uploads.begin(&key("d"), None).unwrap();
+        assert!(
+            uploads.begin(&key("c"), None).is_err(),
+            "it would have more"
+        );
         assert_eq!(uploads.table.lock().uploads.len(), 4);
     }
 
     #[test]
     fn memory_is_given_back_by_whoever_holds_the_most() {
         let uploads = uploads(10, 10, 100);
-        let [large, larger] = [(), ()].map(|()| uploads.begin(&key("a")).unwrap());
+        let [large, larger] = [(), ()].map(|()| uploads.begin(&key("a"), None).unwrap());
         large.grow(40).unwrap();
         larger.grow(50).unwrap();
-        let small = uploads.begin(&key("b")).unwrap();
+        let small = uploads.begin(&key("b"), None).unwrap();
         small.grow(10).unwrap();
         assert!(!is_stopped(&larger), "at the bound");
         small.grow(1).unwrap();
@@ -266,11 +288,28 @@ mod tests {
     #[test]
     fn what_is_all_there_is_not_stopped() {
         let uploads = uploads(1, 1, 100);
-        let whole = uploads.begin(&key("a")).unwrap();
+        let whole = uploads.begin(&key("a"), None).unwrap();
         whole.grow(90).unwrap();
         whole.complete();
-        assert!(uploads.begin(&key("b")).is_err());
+        assert!(uploads.begin(&key("b"), None).is_err());
         drop(whole);
-        assert!(uploads.begin(&key("b")).is_ok());
+        assert!(uploads.begin(&key("b"), None).is_ok());
+    }
+
+    #[test]
+    fn a_newer_one_has_the_place_of_an_older_one() {
+        let uploads = uploads(1, 1, 100);
+        let older = uploads.begin(&key("a"), None).unwrap();
+        older.grow(90).unwrap();
+        let newer = uploads.begin(&key("a"), Some(&older.stop)).unwrap();
+        assert_eq!(
+            older.stop.refusal.get().unwrap().problem,
+            Problem::DISPLACED
+        );
+        newer.grow(90).unwrap();
+        drop(older);
+        newer.complete();
+        assert!(uploads.begin(&key("a"), Some(&newer.stop)).is_err());
+        assert!(!is_stopped(&newer), "it is all there");
     }
 }
