@@ -130,7 +130,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "mipsel-linux-gnu",
-        look: None,
+        look: Some(4145),
         triple: "mipsel-unknown-linux-gnu",
         system: System::Gnu("2.35"),
         linker: Linker::Gcc,
