@@ -23,6 +23,7 @@ from oe_process._buffer import held
 
 ENDPOINT = os.environ["OE_TEST_ENDPOINT"]
 FRAME = pathlib.Path(os.environ["OE_TEST_FRAME"]).read_bytes()
+FRAMES = [path.read_bytes() for path in sorted(pathlib.Path(os.environ["OE_TEST_FRAME"]).parent.glob("frame-*.jpg"))]
 
 
 def client(**more):
@@ -101,6 +102,15 @@ class OnePrint(unittest.TestCase):
                 with self.assertRaises(oe_process.Error) as closed:
                     monitor.set_confidence(3, 3)
                 self.assertEqual(closed.exception.status, Status.CLOSED)
+
+    def test_a_print_is_played_for_the_engine(self):
+        self.assertTrue(oe_process.has(oe_process.Feature.EMBEDDED))
+        with oe_process.Client(backend=oe_process.Backend.EMBEDDED) as account, account.context(replay=True) as print_:
+            played = FRAMES[::2] + FRAMES[-2:] * 6
+            results = [print_.process(frame, captured_at=1.7e9 + 20 * n) for n, frame in enumerate(played)]
+            self.assertTrue(results[0].print_quality >= 6 and results[-1].print_quality <= 3)
+            self.assertEqual([sum(result.warning_edge for result in results), sum(result.pause_edge for result in results)], [1, 1])
+            self.assertEqual((account.usage.bytes_sent, account.usage.bytes_received), (0, 0))
 
     def test_a_name_that_is_not_looked_up_and_no_key(self):
         named = f"http://printer.invalid:{ENDPOINT.rsplit(':', 1)[1]}"

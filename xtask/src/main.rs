@@ -41,14 +41,17 @@ daily
   archive FILE       the static library with no global names but the header's
 
 release
-  dist [TARGET...]   archives in target/dist; fetches a compiler, zig and the rest into target/toolchain
+  dist [TARGET...]   archives in target/dist, with the engine and -lite (or only one: --full, --lite); fetches a
+                     compiler, zig and the rest into target/toolchain
+  looks [TARGET...]  the instructions of a look on each target, under qemu: where the engine goes; needs qemu-user
   install [TARGET...] the C tests with what is in these archives, natively or under qemu; pkg-config, CMake
   deb TARGET...      Debian packages from these archives' parts, and of the service; needs lintian
   wheel [TARGET...]  Python wheels from these archives' parts; the native one is installed and tested
   npm                the Node package with all libraries that dist built; it is installed and tested
   chroot             the README's install lines with these packages in a fresh Debian; needs root and debootstrap
   reproduce TARGET   dist twice, the second time from nothing: the same bytes
-  platforms          all of dist, install, deb, wheel, npm and chroot; writes the table of docs/PLATFORMS.md
+  platforms [TARGET...] dist, install, deb and wheel, and for all targets npm and chroot; writes the rows of
+                     docs/PLATFORMS.md
   release-check      whether what is here may be given away as a version
 
 long
@@ -84,7 +87,8 @@ fn main() -> ExitCode {
         ["deb", targets @ ..] => package::debian(targets),
         ["chroot"] => package::chroot::run(),
         ["wheel", targets @ ..] => package::wheels(targets),
-        ["platforms"] => package::platforms::run(),
+        ["platforms", targets @ ..] => package::platforms::run(targets),
+        ["looks", targets @ ..] => package::looks::run(targets),
         ["reproduce", target] => package::reproduce(target),
         ["release-check"] => release::check(),
         ["npm"] => package::npm(),
