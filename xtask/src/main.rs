@@ -43,6 +43,7 @@ daily
 release
   dist [TARGET...]   archives in target/dist, with the engine and -lite (or only one: --full, --lite); fetches a
                      compiler, zig and the rest into target/toolchain
+  types [TARGET...]  the compiler reads what is written for these targets, and makes nothing
   looks [TARGET...]  the instructions of a look on each target, under qemu: where the engine goes; needs qemu-user
   install [TARGET...] the C tests with what is in these archives, natively or under qemu; pkg-config, CMake
   deb TARGET...      Debian packages from these archives' parts, and of the service; needs lintian
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         ["notices"] => notices::run(false),
         ["notices", "--check"] => notices::run(true),
         ["dist", targets @ ..] => package::run(targets),
+        ["types", targets @ ..] => package::types(targets),
         ["deb", targets @ ..] => package::debian(targets),
         ["chroot"] => package::chroot::run(),
         ["wheel", targets @ ..] => package::wheels(targets),

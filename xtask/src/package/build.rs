@@ -57,8 +57,8 @@ fn flags(target: Target) -> String {
     flags.join(" ")
 }
 
-/// `cargo build`, for this target.
-fn cargo(target: Target) -> Result<Command, String> {
+/// `cargo build` or `cargo check`, for this target.
+fn cargo(target: Target, verb: &str) -> Result<Command, String> {
     let mut cargo = toolchain::cargo()?;
     match target.linker {
         Linker::Zig => {
@@ -66,13 +66,13 @@ fn cargo(target: Target) -> Result<Command, String> {
             let path = std::env::var("PATH").unwrap_or_default();
             cargo.env("PATH", format!("{}:{path}", zig.join("bin").display()));
             cargo.env("PYTHONPATH", &zig);
-            cargo.arg("zigbuild");
+            cargo.arg(format!("zig{verb}"));
         }
         Linker::Gcc => {
             let triple = target.triple.replace('-', "_").to_uppercase();
             let gcc = format!("{}gcc", target.tools);
             cargo.env(format!("CARGO_TARGET_{triple}_LINKER"), gcc);
-            cargo.arg("build");
+            cargo.arg(verb);
         }
     }
     if target.triple == "i686-pc-windows-gnu" {
@@ -172,9 +172,17 @@ pub fn parts(target: Target, variant: Variant) -> PathBuf {
     folder().join("parts").join(name)
 }
 
+/// Has the compiler read the library for a target, with everything that is written for that alone.
+pub fn check(target: Target, variant: Variant) -> Result<(), String> {
+    let mut cargo = cargo(target, "check")?;
+    cargo.args(["--package", "oe-process"]);
+    cargo.args(features(target, variant));
+    output("cargo check", &target.hint(), &mut cargo).map(drop)
+}
+
 /// Has cargo build both libraries, and says where.
 pub fn compile(target: Target, variant: Variant) -> Result<PathBuf, String> {
-    let mut cargo = cargo(target)?;
+    let mut cargo = cargo(target, "build")?;
     cargo.args(["--package", "oe-process"]);
     cargo.args(features(target, variant));
     output("cargo build", &target.hint(), &mut cargo)?;
@@ -216,7 +224,7 @@ pub fn library(target: Target, variant: Variant) -> Result<Built, String> {
 
 /// Builds the service for a target and gives the program, stripped.
 pub fn server(target: Target) -> Result<PathBuf, String> {
-    let mut cargo = cargo(target)?;
+    let mut cargo = cargo(target, "build")?;
     cargo.args(["--package", "oe-process-server"]);
     cargo.args(features(target, Variant::Full));
     output("cargo build", &target.hint(), &mut cargo)?;
