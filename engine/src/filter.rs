@@ -236,10 +236,14 @@ impl Filter {
         let since = self.last.map(|last| at.saturating_sub(last).as_secs_f64());
         let evidence = self.baseline.worth(look.failure, usual);
         let evidence = match thumbnail {
-            Some(now) => self.view.left_of(evidence, now, at, &self.belief),
+            Some(now) => self
+                .view
+                .left_of(evidence, look.failure, now, at, &self.belief),
             None => Some(evidence),
         };
         let Some(evidence) = evidence else {
+            // It was watched: when something moves again, no gap has passed.
+            self.last = self.last.max(Some(at));
             return self.assess(false, false);
         };
         let first = *self.first.get_or_insert(at);
