@@ -11,7 +11,7 @@
  *   #include <stdio.h>
  *   #include <stdlib.h>
  *   int main(int argc, char **argv) { // minimal snapshot.jpg [--engine embedded|service [URL]]
- *       static uint8_t jpeg[6291456];
+ *       static uint8_t jpeg[6291456]; oe_error why = OE_ERROR_INIT;
  *       oe_client *client = NULL; oe_context *print = NULL; oe_options *o = oe_options_new();
  *       int32_t engine = OE_BACKEND_EMBEDDED; // or OE_BACKEND_SERVICE, with a key
  *       if (argc > 3 && argv[3][0] == 's') engine = OE_BACKEND_SERVICE;
@@ -25,12 +25,12 @@
  *           size_t len = 0; FILE *file = fopen(argc > 1 ? argv[1] : "snapshot.jpg", "rb");
  *           if (file) { len = fread(jpeg, 1, sizeof jpeg, file); fclose(file); }
  *           status = oe_process_jpeg(print, jpeg, len, &result);
- *           printf("%s: %s\n", oe_status_name(status), oe_quality_text(result.print_quality));
  *           if (result.flags & OE_RESULT_PAUSE_EDGE) puts("pause the print now");
+ *           printf("%s: %s\n", oe_status_name(status), oe_quality_text(result.print_quality)), fflush(stdout);
  *           if (status != OE_ERR_IMAGE_REJECTED && oe_status_is_retryable(status)) status = OE_OK;
  *       }
- *       oe_context_free(print); oe_client_free(client); oe_options_free(o);
- *       return fprintf(stderr, "%s\n", oe_status_text(status)) > 0;
+ *       oe_last_error(&why); oe_context_free(print); oe_client_free(client); oe_options_free(o);
+ *       return fprintf(stderr, "%s %s\n", oe_status_text(status), why.text) > 0;
  *   }
  *
  * Build it with: cc minimal.c -loe_process. It needs no key and no network. With --engine service,
@@ -443,8 +443,9 @@ OE_API oe_status oe_options_set_model_file(oe_options *options, const char *path
 
 /** Sets how much memory the embedded engine takes at most to decode pictures, all looks of a client
  * together: 4 to 2,000 MB. A look waits for its share; a picture that takes more than all of it is
- * OE_ERR_IMAGE_REJECTED, with both numbers in the text. Only large progressive pictures take more
- * than 4 MB. 0 (default): 32 MB, which the clients that set nothing else share.
+ * OE_ERR_IMAGE_REJECTED, with both numbers in the text. A baseline picture takes 2 to 5 MB, a
+ * progressive one besides 3 (4:2:0) to 6 (4:4:4) bytes for each pixel. 0 (default): 32 MB, which
+ * the clients that set nothing else share.
  * Since: 0.2.0. */
 OE_API oe_status oe_options_set_picture_memory_mb(oe_options *options, uint32_t mb);
 

@@ -313,8 +313,9 @@ pub unsafe extern "C" fn oe_options_set_model_file(
 
 /// Sets how much memory the embedded engine takes at most to decode pictures, all looks of a client
 /// together: 4 to 2,000 MB. A look waits for its share; a picture that takes more than all of it is
-/// OE_ERR_IMAGE_REJECTED, with both numbers in the text. Only large progressive pictures take more
-/// than 4 MB. 0 (default): 32 MB, which the clients that set nothing else share.
+/// OE_ERR_IMAGE_REJECTED, with both numbers in the text. A baseline picture takes 2 to 5 MB, a
+/// progressive one besides 3 (4:2:0) to 6 (4:4:4) bytes for each pixel. 0 (default): 32 MB, which
+/// the clients that set nothing else share.
 ///
 /// Since: 0.2.0.
 #[unsafe(no_mangle)]

@@ -34,7 +34,8 @@ impl fmt::Display for PictureError {
             }
             PictureError::TooMuchMemory { needed, budget } => write!(
                 f,
-                "the picture takes {needed} bytes to decode, over the {budget} of all pictures"
+                "the picture takes {needed} bytes to decode, and all pictures together have {budget}: no frame like it will do; make \
+                 them smaller or baseline, or allow more memory"
             ),
             PictureError::NoMemory(bytes) => write!(f, "there is no memory of {bytes} bytes"),
             PictureError::Stopped => f.write_str("the look was stopped"),

@@ -80,10 +80,10 @@ fn library(
     };
     let description = format!(
         "watches 3D prints for the programs that run printers{title}\n \
-         Gives snapshots of a running print to the Gadget Process API of\n \
-         OctoEverywhere, or to a service of one's own, and says what is seen: a\n \
+         Looks at snapshots of a running print, or has the Gadget Process API of\n \
+         OctoEverywhere or a service of one's own look, and says what is seen: a\n \
          quality, when to warn the user, when to pause the print, and when to come\n \
-         again. It keeps the service's pace and acts on nothing that is in doubt.\n \
+         again. It keeps the pace and acts on nothing that is in doubt.\n \
          .\n{more}",
     );
     let package = Package::new(name, architecture, "libs", "libc6 (>= 2.17)", &description)?;
