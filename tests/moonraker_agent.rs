@@ -8,7 +8,7 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -521,6 +521,129 @@ fn first_picture(mode: Mode, nth: usize, less: usize) {
         !text.contains("camera:") && !text.contains("error"),
         "{mode:?}: {text}"
     );
+}
+
+/// A real streamer, as Klipper hosts have it. It has no camera here, and shows a picture instead:
+/// in snapshots it says so.
+struct Streamer {
+    child: Child,
+    port: u16,
+}
+
+impl Streamer {
+    fn start(picture: &Path) -> Streamer {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let mut command = Command::new("ustreamer");
+        command
+            .args(["--device", "/dev/none", "--host", "127.0.0.1"])
+            .args(["--port", &port.to_string(), "--blank"])
+            .arg(picture)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let child = command.spawn().unwrap();
+        let begun = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "it listens");
+            nap(20);
+        }
+        Streamer { child, port }
+    }
+}
+
+impl Drop for Streamer {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[test]
+fn a_real_ustreamer_with_and_without_a_picture_of_its_own() {
+    if !can_build() || !has_tool("ustreamer", "apt-get install ustreamer") {
+        return;
+    }
+    let picture = root().join("demo/frames/frame-03.jpg");
+    let (host, streamer, service) = (
+        Klipper::new("ustreamer"),
+        Streamer::start(&picture),
+        recorder(),
+    );
+    let picture = std::fs::read(picture).unwrap();
+    host.printer.print("cube.gcode");
+    let engine = format!("[engine]\nservice: {}\n", service.base_url());
+    let camera = |path: &str| {
+        let port = streamer.port;
+        format!("{engine}[camera]\nurl: http://127.0.0.1:{port}/{path}\n")
+    };
+
+    let agent = host.agent(&camera("snapshot"));
+    agent.wait_for("camera: it is not connected", 1);
+    nap(1_000);
+    let sent = service.seen();
+    assert!(sent.iter().all(|seen| seen.path() != "/p"), "a placeholder");
+    let _ = agent.end();
+
+    let agent = host.agent(&camera("stream"));
+    agent.wait_for("quality", 1);
+    let sent = service.seen().last().unwrap().body.clone();
+    let at = sent.windows(picture.len()).position(|part| part == picture);
+    let at = at.expect("the streamer's picture");
+    assert!(sent[at + picture.len()..].starts_with(b"\r\n--"));
+    assert_eq!(agent.count("camera:"), 0);
+    let _ = agent.end();
+}
+
+#[test]
+fn it_ends_at_once_whatever_is_in_flight() {
+    if !can_build() {
+        return;
+    }
+    let service_that_hangs = service("{\"pause\":true}\n{\"delay_ms\":20000}\n");
+    let host = Klipper::new("ends");
+    host.printer
+        .set(|job| job.pausing = Duration::from_secs(20));
+    host.printer.print("cube.gcode");
+    let agent = host.agent(&with(&service_that_hangs, ""));
+    agent.wait_for("ender: paused", 1);
+    assert_eq!(agent.count("told to pause"), 0, "it is not answered yet");
+    let _ = agent.end();
+
+    let (host, service) = (Klipper::new("ends-slow"), service("{}"));
+    host.camera.set(Mode::Slow);
+    host.printer.print("cube.gcode");
+    let agent = host.agent(&with(&service, ""));
+    while host.camera.served() == 0 {
+        nap(20);
+    }
+    let _ = agent.end();
+}
+
+#[test]
+fn an_account_that_is_stopped_is_told_of_and_tried_again_with_the_next_print() {
+    if !can_build() {
+        return;
+    }
+    let host = Klipper::new("account");
+    let keys = std::sync::Arc::new(oe_server::keys::Keys::parse("KEY disabled").unwrap());
+    let config = Config {
+        keys,
+        ..Config::scripted("{}").unwrap()
+    };
+    let service = Running::start(config).unwrap();
+    host.printer.print("one.gcode");
+    let more = with(&service, "").replace("interval", "api_key: KEY\ninterval");
+    let agent = host.agent(&more);
+    agent.wait_for("nobody watches this print: ", 1);
+    nap(2_000);
+    assert_eq!(agent.count("nobody watches"), 1);
+    assert_eq!((service.stats().creates(), host.camera.served()), (0, 0));
+    host.printer.print("two.gcode");
+    agent.wait_for("watching two.gcode", 1);
+    agent.wait_for("nobody watches this print: ", 2);
+    assert!(!agent.end().contains("KEY"));
 }
 
 #[test]

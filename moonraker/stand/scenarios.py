@@ -245,13 +245,14 @@ def embedded(s):
     s.host.print()
     s.agent.wait("camera bed")
     for n in range(60):
-        if s.agent.count("stand: paused"):
-            break
         # The print as it fails, then its end again and again.
         s.camera.shown = n if n < len(PICTURES) else len(PICTURES) - 1 - n % 3
-        s.agent.wait("quality", s.agent.count("quality") + 1)
-        time.sleep(1)
-    s.agent.wait("stand: paused", seconds=5)
+        seen = s.agent.count("quality")
+        paused = lambda: s.agent.count("stand: paused") > 0
+        s.host.until(lambda: s.agent.count("quality") > seen or paused(), "a look")
+        if paused():
+            return
+    raise AssertionError("the print was not paused")
 
 
 def emergency_stop(s):
