@@ -24,7 +24,7 @@ typedef struct checker {
     camera camera;
     uint8_t *jpeg; /* NULL: there is none */
     size_t jpeg_len;
-    int reached, missing;
+    int reached, ready, missing; /* Moonraker answers; Klipper does */
 } checker;
 
 #if defined(__GNUC__)
@@ -84,7 +84,7 @@ static void get(checker *c, const char *path, answered *done)
 
 static const cJSON *member(const cJSON *object, const char *name)
 {
-    return cJSON_GetObjectItem(object, name); /* Klipper writes the names of sections in small letters */
+    return cJSON_GetObjectItem(object, name); /* sections in capitals or small letters */
 }
 
 static cJSON *parse(const request *answer)
@@ -105,21 +105,22 @@ static void on_info(void *user_data, const request *answer)
     if (answer->status == 401 || answer->status == 403) miss(c, "%s", trouble);
     else if (!state) miss(c, "Moonraker does not answer at %s: %s", c->config->moonraker, trouble ? trouble : "this is not Moonraker");
     else if (strcmp(state, "ready") != 0) miss(c, "Moonraker answers, but Klipper is not ready: its state is %s", state);
-    else c->reached = 1;
-    if (c->reached) good(c, "Moonraker answers at %s, Klipper is ready", c->config->moonraker);
+    else good(c, "Moonraker answers at %s, Klipper is ready", c->config->moonraker);
+    c->reached = state != NULL;
+    c->ready = c->reached && !strcmp(state, "ready");
     cJSON_Delete(json);
 }
 
-static void on_settings(void *user_data, const request *answer)
+static void on_config(void *user_data, const request *answer)
 {
     checker *c = user_data;
     char buf[200];
     cJSON *json = parse(answer);
     const cJSON *have = member(member(member(json, "result"), "status"), "configfile");
-    have = member(have, "settings");
+    have = member(have, "config"); /* not "settings", which has no section without options */
     if (!have) {
         const char *trouble = moonraker_trouble(answer, buf, sizeof buf);
-        miss(c, "Klipper's settings cannot be read: %s", trouble ? trouble : "the answer has none");
+        miss(c, "Klipper's configuration cannot be read: %s", trouble ? trouble : "the answer has none");
         cJSON_Delete(json);
         return;
     }
@@ -242,7 +243,7 @@ int check_printer(CURLM *multi, const printer_config *config)
     check_clock(&c);
     if (moonraker_open(&c.moonraker, multi, config) != 0) return 1;
     get(&c, "/server/info", on_info);
-    if (c.reached) get(&c, "/printer/objects/query?configfile=settings", on_settings);
+    if (c.ready) get(&c, "/printer/objects/query?configfile=config", on_config);
     if (c.reached && config->notifier[0]) get(&c, "/server/notifiers/list", on_notifiers);
     check_camera(&c);
     check_engine(&c);

@@ -9,7 +9,7 @@
 #include <cjson/cJSON.h>
 
 enum {
-    MAX_ANSWER = 2097152,   /* the settings of a large printer.cfg are a few hundred KB */
+    MAX_ANSWER = 2097152,   /* a large printer.cfg is a few hundred KB */
     ANSWER_TIME_MS = 5000,
     COMMAND_TIME_MS = 60000 /* G-code is answered when Klipper has carried it out */
 };

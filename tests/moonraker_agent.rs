@@ -721,7 +721,7 @@ fn check_says_what_is_missing() {
     assert!(text.contains("looks at a picture in"), "{text}");
 
     host.printer
-        .set(|job| job.missing = vec!["pause_resume", "respond", "gcode_macro oe_process"]);
+        .set(|job| job.missing = vec!["pause_resume", "respond", "gcode_macro OE_PROCESS"]);
     let (code, text) = words("[alerts]\nnotifier: other\n");
     assert_eq!(code, 1);
     for line in [
@@ -744,6 +744,7 @@ fn check_says_what_is_missing() {
         text.contains("Klipper is not ready: its state is startup"),
         "{text}"
     );
+    assert!(text.contains("ok      the camera bed"), "{text}");
     host.printer.set(|job| job.key = Some("KEY".into()));
     let (_, text) = words("");
     assert!(

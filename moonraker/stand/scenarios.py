@@ -149,6 +149,18 @@ def print_and_pause(s):
     assert s.camera.served == served, "nothing after the print"
 
 
+def check(s):
+    """`oe-moonraker check` finds nothing missing, and what is."""
+    run = lambda: subprocess.run([AGENT, "check", s.host.config / "oe_process.cfg"], stdout=subprocess.PIPE, text=True).stdout
+    text = run()
+    assert text.endswith("Ready.\n") and "note" not in text, text
+    s.camera.plugged = False
+    s.host.kill("klippy")
+    s.host.until(lambda: "its state is disconnected" in run(), "Klipper is missed")
+    text = run()
+    assert "gives no picture" in text and text.endswith("see what is MISSING.\n"), text
+
+
 def mute(s):
     """OE_MUTE holds for one print."""
     s.host.print()
@@ -268,6 +280,7 @@ def emergency_stop(s):
 FAILS = (GOOD, DOUBT, BAD)
 SCENARIOS = {
     "print_and_pause": (print_and_pause, dict(verdicts=FAILS, text="[alerts]\nnotifier: bell\n")),
+    "check": (check, dict(text="[alerts]\nnotifier: bell\n")),
     "mute": (mute, dict(verdicts=FAILS)),
     "camera_unplugged": (camera_unplugged, {}),
     "klippy_killed": (klippy_killed, {}),

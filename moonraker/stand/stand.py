@@ -178,7 +178,7 @@ class Stand:
         raise AssertionError("Moonraker has made a key")
 
     def wait_ready(self):
-        self.until(lambda: self.ask("/printer/info")["state"] == "ready", "Klipper is ready")
+        self.until(lambda: self.ask("/server/info")["klippy_state"] == "ready", "Klipper is ready")
 
     def until(self, holds, what, seconds=60):
         end = time.monotonic() + seconds

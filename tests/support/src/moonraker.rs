@@ -266,20 +266,20 @@ fn status(job: &Job, line: &str) -> String {
     format!(r#"{{"result": {{"eventtime": 578243.57, "status": {{{objects}}}}}}}"#)
 }
 
-/// Klipper's sections. It writes their names in small letters.
-fn settings(job: &Job) -> String {
+/// The sections of `printer.cfg`.
+fn sections(job: &Job) -> String {
     let all = [
         "virtual_sdcard",
         "pause_resume",
         "respond",
         "display_status",
-        "gcode_macro oe_process",
-        "gcode_macro _oe_notify",
+        "gcode_macro OE_PROCESS",
+        "gcode_macro _OE_NOTIFY",
     ];
     let have = all.iter().filter(|name| !job.missing.contains(name));
     let have: Vec<_> = have.map(|name| format!(r#""{name}": {{}}"#)).collect();
-    let settings = have.join(", ");
-    format!(r#"{{"result": {{"status": {{"configfile": {{"settings": {{{settings}}}}}}}}}}}"#)
+    let config = have.join(", ");
+    format!(r#"{{"result": {{"status": {{"configfile": {{"config": {{{config}}}}}}}}}}}"#)
 }
 
 fn answer(shared: &Mutex<Job>, head: &str, stream: &mut TcpStream) {
@@ -304,8 +304,8 @@ fn answer(shared: &Mutex<Job>, head: &str, stream: &mut TcpStream) {
         respond(stream, "503 Service Unavailable", JSON, body);
     } else if line.starts_with("GET /printer/objects/query?print_stats") {
         respond(stream, "200 OK", JSON, status(&job, line).as_bytes());
-    } else if line.starts_with("GET /printer/objects/query?configfile=settings ") {
-        respond(stream, "200 OK", JSON, settings(&job).as_bytes());
+    } else if line.starts_with("GET /printer/objects/query?configfile=config ") {
+        respond(stream, "200 OK", JSON, sections(&job).as_bytes());
     } else if line.starts_with("GET /server/info ") {
         let state = if job.klipper.is_empty() {
             "ready"
