@@ -963,7 +963,6 @@ fn what_it_costs_beside_libcurl_and_the_engine() {
             .arg(root().join("demo/frames/frame-01.jpg")),
     );
     floor.wait_for("idle", 1);
-    let (floor, _) = cost(floor.id());
 
     // As it is installed: a poll every two seconds.
     let installed = |host: &Klipper, name: &str| {
@@ -980,7 +979,7 @@ fn what_it_costs_beside_libcurl_and_the_engine() {
     nap(1_000);
     let (_, before) = cost(one.id());
     nap(15_000);
-    let (own, after) = cost(one.id());
+    let ((own, after), (floor, _)) = (cost(one.id()), cost(floor.id()));
     let _ = one.end();
 
     second.printer.print("cube.gcode");

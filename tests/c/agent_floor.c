@@ -25,21 +25,24 @@ static void ask(const char *url)
     while (running && !curl_multi_perform(multi, &running)) curl_multi_poll(multi, NULL, 0, 100, NULL);
 }
 
+/* A monitor's looks are on a thread of the library, and so are those of an agent. */
 static oe_status look(const char *picture)
 {
     oe_options *options = oe_options_new();
     oe_client *client = NULL;
-    oe_context *print = NULL;
-    oe_result result = OE_RESULT_INIT;
+    oe_monitor *print = NULL;
+    oe_event event = OE_EVENT_INIT;
     size_t cap = 1 << 20, len = 0;
     uint8_t *jpeg = malloc(cap);
     FILE *file = fopen(picture, "rb");
     if (file && jpeg) len = fread(jpeg, 1, cap, file);
     if (file) fclose(file);
     oe_status status = oe_options_set_backend(options, OE_BACKEND_EMBEDDED);
+    if (status == OE_OK) status = oe_options_set_workers(options, 1);
     if (status == OE_OK) status = oe_client_new(options, &client);
-    if (status == OE_OK) status = oe_context_create(client, 0, 0, &print);
-    if (status == OE_OK) status = oe_process_jpeg(print, jpeg, len, &result);
+    if (status == OE_OK) status = oe_monitor_start(client, 0, 0, 1, &print);
+    if (status == OE_OK) status = oe_monitor_submit(print, jpeg, len, 0);
+    while (status == OE_OK && event.kind != OE_EVENT_RESULT) status = oe_client_next_event(client, 60000, &event, NULL, NULL);
     oe_options_free(options);
     free(jpeg);
     return status; /* client and print stay, as in a program that watches */
