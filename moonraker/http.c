@@ -79,7 +79,10 @@ void http_send(CURLM *multi, request *r, const ask *asked)
         curl_easy_setopt(r->easy, CURLOPT_USERNAME, asked->user);
         curl_easy_setopt(r->easy, CURLOPT_PASSWORD, asked->password);
     }
-    if (asked->post) curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, "");
+    if (asked->post) {
+        curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, "");
+        curl_easy_setopt(r->easy, CURLOPT_TCP_KEEPALIVE, 1L); /* its answer may take long */
+    }
     if (asked->headers) curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, asked->headers);
     curl_multi_add_handle(multi, r->easy);
 }

@@ -11,7 +11,9 @@
 enum {
     MAX_ANSWER = 2097152,   /* a large printer.cfg is a few hundred KB */
     ANSWER_TIME_MS = 5000,
-    COMMAND_TIME_MS = 60000 /* G-code is answered when Klipper has carried it out */
+    /* G-code is answered when Klipper has carried it out, behind what it is at: a bed that heats takes minutes. Asked again, it
+     * would be carried out twice. */
+    COMMAND_TIME_MS = 1800000
 };
 
 int moonraker_open(moonraker *m, CURLM *multi, const printer_config *config)

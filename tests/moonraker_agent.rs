@@ -254,6 +254,24 @@ fn pu_06_a_pause_is_tried_again_until_the_alarm_is_over() {
     let _ = agent.end();
 }
 
+/// Klipper carries out a pause behind what it is at, and each that arrives.
+#[test]
+fn a_pause_that_takes_long_is_asked_for_once() {
+    if !can_build() {
+        return;
+    }
+    let (host, service) = (Klipper::new("long"), service(FAILED));
+    host.printer
+        .set(|job| job.pausing = Duration::from_secs(126));
+    host.printer.print("gear.gcode");
+    let agent = host.agent(&with(&service, ""));
+    agent.wait_for("pausing it", 1);
+    nap(55_000);
+    agent.wait_for("ender: paused", 1);
+    assert_eq!(host.printer.job().pauses, 1);
+    assert!(!agent.end().contains("failed"));
+}
+
 #[test]
 fn notify_only_tells_and_never_pauses() {
     if !can_build() {
