@@ -874,8 +874,8 @@ def compose(scene, state):
     camera(scene)
 
 
-def render(size, samples, target):
-    """Renders what `compose` has built, on the processor, as a PNG."""
+def render(size, samples, target, threads=2):
+    """Renders what was built, on the processor, as a PNG."""
     setup = bpy.context.scene
     setup.render.engine = "CYCLES"
     setup.cycles.device = "CPU"
@@ -884,7 +884,7 @@ def render(size, samples, target):
     setup.cycles.use_denoising = True
     setup.cycles.denoiser = "OPENIMAGEDENOISE"
     setup.cycles.max_bounces = 6
-    setup.render.threads_mode, setup.render.threads = "FIXED", 2
+    setup.render.threads_mode, setup.render.threads = "FIXED", threads
     setup.render.resolution_x, setup.render.resolution_y = size
     setup.render.resolution_percentage = 100
     setup.view_settings.view_transform = "AgX"

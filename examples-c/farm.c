@@ -4,6 +4,7 @@
  * scheduler. The table is redrawn twice a second, a character per printer. With --bench there is
  * no table but a line for every tenth of the calls, and at the end what they cost:
  *
+ *     farm --printers 20 demo/frames
  *     farm --endpoint http://127.0.0.1:8674 --printers 1000 demo/frames
  *     farm --endpoint http://127.0.0.1:8674 --printers 1000 --calls 5000 --bench demo/frames
  *
@@ -23,6 +24,8 @@
 
 #include <oe_process.h>
 
+#include "engine.h"
+
 enum { MAX_IMAGE = 6291456, MAX_PICTURES = 64, COLUMNS = 50, REDRAW_MS = 500 };
 
 typedef struct picture {
@@ -39,7 +42,8 @@ typedef struct printer {
 } printer;
 
 typedef struct farm {
-    const char *endpoint, *folder;
+    const char *engine, *endpoint, *folder;
+    int32_t backend;
     uint32_t count, workers, interval_sec;
     uint64_t wanted_calls; /* 0: until it is stopped */
     int bench;
@@ -226,43 +230,47 @@ static void loop(farm *f)
 
 /* ---- setting up ---- */
 
-static int usage(void)
+static int usage(FILE *to)
 {
     fputs("usage: farm [options] FOLDER\n"
-          "  --endpoint URL       a self-hosted service (http is allowed then)\n"
+          ENGINE_USAGE
           "  --printers N         how many (default 1000)\n"
           "  --workers N          worker threads of the library (default 4)\n"
-          "  --interval SEC       call every SEC seconds, where the service allows it\n"
+          "  --interval SEC       look every SEC seconds, where the service allows it\n"
           "  --calls N            end after N verdicts\n"
-          "  --bench              no table, but what it takes\n"
-          "The API key is read from the environment variable OE_API_KEY.\n", stderr);
-    return 2;
+          "  --bench              no table, but what it takes\n", to);
+    return to == stdout ? 0 : 2;
 }
 
 static int parse(int argc, char **argv, farm *f)
 {
     for (int i = 1; i < argc; i++) {
         const char *name = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (!strcmp(name, "--help")) return usage(stdout), -1;
         if (!strcmp(name, "--bench")) f->bench = 1;
         else if (name[0] != '-') f->folder = name;
-        else if (!value) return usage();
+        else if (!value) return usage(stderr);
         else {
             i++;
-            if (!strcmp(name, "--endpoint")) f->endpoint = value;
+            if (!strcmp(name, "--engine")) f->engine = value;
+            else if (!strcmp(name, "--endpoint")) f->endpoint = value;
             else if (!strcmp(name, "--printers")) f->count = (uint32_t)strtoul(value, NULL, 10);
             else if (!strcmp(name, "--workers")) f->workers = (uint32_t)strtoul(value, NULL, 10);
             else if (!strcmp(name, "--interval")) f->interval_sec = (uint32_t)strtoul(value, NULL, 10);
             else if (!strcmp(name, "--calls")) f->wanted_calls = strtoull(value, NULL, 10);
-            else return usage();
+            else return usage(stderr);
         }
     }
-    return f->folder && f->count ? 0 : usage();
+    const char *problem = engine_problem(f->engine, f->endpoint, &f->backend);
+    if (problem) return fprintf(stderr, "farm: %s\n", problem), 2;
+    return f->folder && f->count ? 0 : usage(stderr);
 }
 
 static oe_status begin(farm *f)
 {
     oe_options *options = oe_options_new();
-    oe_status status = oe_options_set_api_key(options, getenv("OE_API_KEY"));
+    oe_status status = oe_options_set_backend(options, f->backend);
+    if (status == OE_OK) status = oe_options_set_api_key(options, getenv("OE_API_KEY"));
     if (status == OE_OK) status = oe_options_set_endpoint(options, f->endpoint);
     if (status == OE_OK) status = oe_options_set_allow_http(options, f->endpoint != NULL);
     if (status == OE_OK) status = oe_options_set_interval_sec(options, f->interval_sec);
@@ -280,7 +288,7 @@ int main(int argc, char **argv)
 {
     farm f = { .count = 1000, .workers = 4 };
     int code = parse(argc, argv, &f);
-    if (code) return code;
+    if (code) return code < 0 ? 0 : code;
     struct sigaction action = { .sa_handler = on_signal };
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

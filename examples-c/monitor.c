@@ -2,9 +2,10 @@
  *
  * One epoll loop, no thread of this program: the library's events, signals, commands on stdin and
  * the ends of child programs. A warning and a pause each run a command, once per episode. Killed
- * and started again with the same --state file, it goes on with the same print. Try it against
- * oe-process-server:
+ * and started again with the same --state file, it goes on with the same print. With the engine
+ * in the library, and with oe-process-server:
  *
+ *     monitor --on-pause 'echo pausing' /run/camera/snapshot.jpg
  *     monitor --endpoint http://127.0.0.1:8674 --on-pause 'echo pausing' /run/camera/snapshot.jpg
  *
  * Lines on stdin: pause, resume, mute, unmute, stop. Linux. Build: see the Makefile beside this file.
@@ -28,20 +29,22 @@
 
 #include <oe_process.h>
 
+#include "engine.h"
+
 enum { MAX_IMAGE = 6291456, MAX_PATH = 4096, TOO_OLD_MS = 30000 };
 
 extern char **environ;
 
 typedef struct program {
-    const char *path, *endpoint, *ca_file, *on_warning, *on_pause, *state_file;
+    const char *path, *engine, *endpoint, *ca_file, *on_warning, *on_pause, *state_file;
     uint32_t interval_sec;
-    int32_t warning_confidence, pause_confidence;
+    int32_t backend, warning_confidence, pause_confidence;
     int replay;
 
     oe_client *client;
     oe_monitor *monitor;
     uint8_t *jpeg;     /* MAX_IMAGE + 1 bytes */
-    size_t submitted;  /* frames of a replay that were handed in */
+    size_t taken;      /* frames of a replay that were handed in, or passed over */
     int ended;         /* 1: the print has ended, 2: only this program has */
 } program;
 
@@ -76,19 +79,20 @@ static void submit(program *p)
     char path[MAX_PATH];
     struct stat info;
     if (!p->replay) snprintf(path, sizeof path, "%s", p->path);
-    else if (!pick(p, p->submitted, path, sizeof path)) {
+    else if (!pick(p, p->taken++, path, sizeof path)) {
         p->ended = 1;
         return;
     }
     FILE *file = fopen(path, "rb");
-    if (!file) return;
-    size_t len = fread(p->jpeg, 1, MAX_IMAGE + 1, file);
-    int bad = ferror(file) || fstat(fileno(file), &info) != 0;
-    fclose(file);
-    if (bad) return;
+    size_t len = file ? fread(p->jpeg, 1, MAX_IMAGE + 1, file) : 0;
+    int bad = !file || ferror(file) || fstat(fileno(file), &info) != 0;
+    if (file) fclose(file);
+    if (bad) {
+        printf("%s: cannot be read\n", path);
+        return;
+    }
     oe_status status = oe_monitor_submit(p->monitor, p->jpeg, len, p->replay ? 0 : modified_ms(&info));
-    if (status == OE_OK) p->submitted++;
-    else printf("frame: %s\n", oe_status_text(status));
+    if (status != OE_OK) printf("%s: %s\n", path, oe_status_text(status));
 }
 
 /* ---- the state: what a killed program goes on from ---- */
@@ -269,32 +273,33 @@ static int loop(program *p)
 
 /* ---- setting up ---- */
 
-static int usage(void)
+static int usage(FILE *to)
 {
     fputs("usage: monitor [options] SNAPSHOT.jpg|FOLDER\n"
-          "  --endpoint URL       a self-hosted service (http is allowed then)\n"
+          ENGINE_USAGE
           "  --ca FILE            trust these certificates (PEM) instead of the bundled ones\n"
-          "  --interval SEC       call every SEC seconds, where the service allows it\n"
+          "  --interval SEC       look every SEC seconds, where the service allows it\n"
           "  --warning N          warning confidence, 1 (soonest) to 5 (only when certain)\n"
           "  --pause N            pause confidence, likewise\n"
           "  --on-warning CMD     run once when a warning rises\n"
           "  --on-pause CMD       run once when the print should be paused\n"
           "  --state FILE         go on from there after a restart\n"
-          "  --replay             the folder's pictures in the order of their names, then end\n"
-          "The API key is read from the environment variable OE_API_KEY.\n", stderr);
-    return 2;
+          "  --replay             the folder's pictures in the order of their names, then end\n", to);
+    return to == stdout ? 0 : 2;
 }
 
 static int parse(int argc, char **argv, program *p)
 {
     for (int i = 1; i < argc; i++) {
         const char *name = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (!strcmp(name, "--help")) return usage(stdout), -1;
         if (!strcmp(name, "--replay")) p->replay = 1;
         else if (name[0] != '-') p->path = name;
-        else if (!value) return usage();
+        else if (!value) return usage(stderr);
         else {
             i++;
-            if (!strcmp(name, "--endpoint")) p->endpoint = value;
+            if (!strcmp(name, "--engine")) p->engine = value;
+            else if (!strcmp(name, "--endpoint")) p->endpoint = value;
             else if (!strcmp(name, "--ca")) p->ca_file = value;
             else if (!strcmp(name, "--interval")) p->interval_sec = (uint32_t)strtoul(value, NULL, 10);
             else if (!strcmp(name, "--warning")) p->warning_confidence = (int32_t)strtol(value, NULL, 10);
@@ -302,16 +307,19 @@ static int parse(int argc, char **argv, program *p)
             else if (!strcmp(name, "--on-warning")) p->on_warning = value;
             else if (!strcmp(name, "--on-pause")) p->on_pause = value;
             else if (!strcmp(name, "--state")) p->state_file = value;
-            else return usage();
+            else return usage(stderr);
         }
     }
-    return p->path ? 0 : usage();
+    const char *problem = engine_problem(p->engine, p->endpoint, &p->backend);
+    if (problem) return fprintf(stderr, "monitor: %s\n", problem), 2;
+    return p->path ? 0 : usage(stderr);
 }
 
 static oe_status connect_client(program *p)
 {
     oe_options *options = oe_options_new();
-    oe_status status = oe_options_set_api_key(options, getenv("OE_API_KEY"));
+    oe_status status = oe_options_set_backend(options, p->backend);
+    if (status == OE_OK) status = oe_options_set_api_key(options, getenv("OE_API_KEY"));
     if (status == OE_OK) status = oe_options_set_endpoint(options, p->endpoint);
     if (status == OE_OK) status = oe_options_set_allow_http(options, p->endpoint != NULL);
     if (status == OE_OK && p->ca_file) status = oe_options_set_ca_file(options, p->ca_file);
@@ -325,7 +333,7 @@ int main(int argc, char **argv)
 {
     program p = { 0 };
     int code = parse(argc, argv, &p);
-    if (code) return code;
+    if (code) return code < 0 ? 0 : code;
     p.jpeg = malloc(MAX_IMAGE + 1);
     oe_status status = p.jpeg ? connect_client(&p) : OE_ERR_RESOURCES;
     if (status == OE_OK) status = start(&p);

@@ -1,11 +1,13 @@
 /* monitor.cpp: watches one print through oe_process.hpp, C++11.
  *
  * Reads events with a timeout, on the main thread; no other thread is needed. Errors are exceptions where the program
- * cannot go on, and events where the library tries again by itself. Against oe-process-server:
+ * cannot go on, and events where the library tries again by itself. With the engine in the library, and with
+ * oe-process-server:
  *
- *     monitor-cpp http://127.0.0.1:8674 /run/camera/snapshot.jpg 'echo pausing' [state-file]
+ *     monitor-cpp /run/camera/snapshot.jpg 'echo pausing' [state-file]
+ *     monitor-cpp --endpoint http://127.0.0.1:8674 /run/camera/snapshot.jpg 'echo pausing' [state-file]
  *
- * The API key is in the environment variable OE_API_KEY. Build: see the Makefile beside this file.
+ * Build: see the Makefile beside this file.
  */
 #include <oe_process.hpp>
 
@@ -17,6 +19,8 @@
 #include <iterator>
 #include <string>
 #include <vector>
+
+#include "engine.h"
 
 namespace {
 
@@ -30,14 +34,15 @@ std::string read_file(const std::string &path)
 
 class watcher {
 public:
-    watcher(const char *endpoint, std::string snapshot, std::string on_pause, std::string state)
+    watcher(std::int32_t backend, const char *endpoint, std::string snapshot, std::string on_pause, std::string state)
         : snapshot_(std::move(snapshot)), on_pause_(std::move(on_pause)), state_(std::move(state))
     {
         oe::options options;
         const char *key = std::getenv("OE_API_KEY");
+        oe::check(options.set_backend(backend));
         oe::check(options.set_api_key(key));
         oe::check(options.set_endpoint(endpoint));
-        oe::check(options.set_allow_http(true));
+        oe::check(options.set_allow_http(endpoint != nullptr));
         oe::check(options.set_interval_sec(5));
         oe::check(options.set_log(OE_LOG_WARN, [](std::int32_t, const char *text) { std::cout << "log: " << text << '\n'; }));
         oe::check(client_.open(options));
@@ -105,18 +110,35 @@ private:
     bool latched_ = false;
 };
 
+int usage(std::ostream &to)
+{
+    to << "usage: monitor-cpp [options] SNAPSHOT.jpg PAUSE-COMMAND [STATE-FILE]\n" ENGINE_USAGE;
+    return &to == &std::cout ? 0 : 2;
+}
+
 } /* namespace */
 
 int main(int argc, char **argv)
 {
-    if (argc < 4) {
-        std::cerr << "usage: monitor-cpp ENDPOINT SNAPSHOT.jpg PAUSE-COMMAND [STATE-FILE]\n";
+    const char *engine = nullptr, *endpoint = nullptr;
+    std::vector<std::string> words;
+    for (int i = 1; i < argc; i++) {
+        const std::string word = argv[i];
+        if (word == "--help") return usage(std::cout);
+        if (word == "--engine" && i + 1 < argc) engine = argv[++i];
+        else if (word == "--endpoint" && i + 1 < argc) endpoint = argv[++i];
+        else words.push_back(word);
+    }
+    if (words.size() < 2 || words.size() > 3 || words[0].compare(0, 1, "-") == 0) return usage(std::cerr);
+    std::int32_t backend = OE_BACKEND_EMBEDDED;
+    if (const char *problem = engine_problem(engine, endpoint, &backend)) {
+        std::cerr << "monitor-cpp: " << problem << '\n';
         return 2;
     }
     std::signal(SIGINT, [](int) { stopping = 1; });
     std::signal(SIGTERM, [](int) { stopping = 1; });
     try {
-        watcher(argv[1], argv[2], argv[3], argc > 4 ? argv[4] : "").run();
+        watcher(backend, endpoint, words[0], words[1], words.size() > 2 ? words[2] : "").run();
         return 0;
     } catch (const oe::exception &failed) {
         std::cerr << oe::status_name(failed.status()) << ": " << failed.what() << '\n';

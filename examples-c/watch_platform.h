@@ -19,7 +19,7 @@ static void stop(void);
 static int is_jpeg_name(const char *name)
 {
     const char *dot = strrchr(name, '.');
-    return name[0] != '.' && dot && (!strcmp(dot, ".jpg") || !strcmp(dot, ".jpeg") || !strcmp(dot, ".JPG"));
+    return name[0] != '.' && dot && (!strcmp(dot, ".jpg") || !strcmp(dot, ".jpeg") || !strcmp(dot, ".JPG") || !strcmp(dot, ".JPEG"));
 }
 
 #ifdef _WIN32

@@ -2,38 +2,39 @@
  * oe_process: watches 3D prints.
  *
  * A camera sees a print fail long before its owner does. Give this library a JPEG when one is due:
- * it asks the service what it sees, and says when to tell the user and when to pause the print. It
- * keeps to the service's pace, survives bad networks, and never acts on a doubtful answer.
+ * its own engine looks at it, or the service does; it says when to tell the user and when to pause
+ * the print. It keeps to the pace, survives bad networks, and never acts on a doubtful answer.
  *
  * A complete program:
  *
  *   #include <oe_process.h>
  *   #include <stdio.h>
  *   #include <stdlib.h>
- *   int main(int argc, char **argv) { // minimal snapshot.jpg [http://a-server-of-your-own:port]
+ *   int main(int argc, char **argv) { // minimal snapshot.jpg [--engine embedded|service [URL]]
  *       static uint8_t jpeg[6291456];
- *       oe_client *client = NULL; oe_context *print = NULL;
- *       oe_options *options = oe_options_new();
- *       oe_status status = oe_options_set_api_key(options, getenv("OE_API_KEY"));
- *       if (status == OE_OK) status = oe_options_set_endpoint(options, argc > 2 ? argv[2] : NULL);
- *       if (status == OE_OK) status = oe_options_set_allow_http(options, argc > 2);
- *       if (status == OE_OK) status = oe_client_new(options, &client);
+ *       oe_client *client = NULL; oe_context *print = NULL; oe_options *o = oe_options_new();
+ *       int32_t engine = OE_BACKEND_EMBEDDED; // or OE_BACKEND_SERVICE, with a key
+ *       if (argc > 3 && argv[3][0] == 's') engine = OE_BACKEND_SERVICE;
+ *       oe_status status = oe_options_set_backend(o, engine);
+ *       if (status == OE_OK) status = oe_options_set_api_key(o, getenv("OE_API_KEY"));
+ *       if (argc > 4) oe_options_set_endpoint(o, argv[4]), oe_options_set_allow_http(o, 1);
+ *       if (status == OE_OK) status = oe_client_new(o, &client); // refuses what a setter refused
  *       if (status == OE_OK) status = oe_context_create(client, 0, 0, &print);
  *       while (status == OE_OK && (status = oe_context_wait_due(print)) == OE_OK) {
  *           oe_result result = OE_RESULT_INIT;
- *           FILE *file = fopen(argc > 1 ? argv[1] : "snapshot.jpg", "rb");
- *           size_t len = file ? fread(jpeg, 1, sizeof jpeg, file) : 0;
- *           if (file) fclose(file);
+ *           size_t len = 0; FILE *file = fopen(argc > 1 ? argv[1] : "snapshot.jpg", "rb");
+ *           if (file) { len = fread(jpeg, 1, sizeof jpeg, file); fclose(file); }
  *           status = oe_process_jpeg(print, jpeg, len, &result);
  *           printf("%s: %s\n", oe_status_name(status), oe_quality_text(result.print_quality));
  *           if (result.flags & OE_RESULT_PAUSE_EDGE) puts("pause the print now");
  *           if (status != OE_ERR_IMAGE_REJECTED && oe_status_is_retryable(status)) status = OE_OK;
  *       }
- *       oe_context_free(print); oe_client_free(client); oe_options_free(options);
+ *       oe_context_free(print); oe_client_free(client); oe_options_free(o);
  *       return fprintf(stderr, "%s\n", oe_status_text(status)) > 0;
  *   }
  *
- * Build it with: cc minimal.c -loe_process
+ * Build it with: cc minimal.c -loe_process. It needs no key and no network. With --engine service,
+ * or with the other constant in that line, the service looks, and the API key is in OE_API_KEY.
  *
  * RULES FOR EVERY FUNCTION
  *
@@ -439,6 +440,13 @@ OE_API oe_status oe_options_set_user_agent(oe_options *options, const char *prod
  * Default: the model that is built in. The service backend ignores it.
  * Owns: copies path. */
 OE_API oe_status oe_options_set_model_file(oe_options *options, const char *path);
+
+/** Sets how much memory the embedded engine takes at most to decode pictures, all looks of a client
+ * together: 4 to 2,000 MB. A look waits for its share; a picture that takes more than all of it is
+ * OE_ERR_IMAGE_REJECTED, with both numbers in the text. Only large progressive pictures take more
+ * than 4 MB. 0 (default): 32 MB, which the clients that set nothing else share.
+ * Since: 0.2.0. */
+OE_API oe_status oe_options_set_picture_memory_mb(oe_options *options, uint32_t mb);
 
 /* ==============================================================================================
  * 4. Client: one account, one connection pool

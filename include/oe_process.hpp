@@ -332,6 +332,10 @@ public:
     OE_HPP_NODISCARD status set_user_agent(const std::string &product) noexcept { return set_user_agent(product.c_str()); }
     OE_HPP_NODISCARD status set_model_file(const char *path) noexcept { return oe_options_set_model_file(get(), path); }
     OE_HPP_NODISCARD status set_model_file(const std::string &path) noexcept { return set_model_file(path.c_str()); }
+    OE_HPP_NODISCARD status set_picture_memory_mb(std::uint32_t mb) noexcept
+    {
+        return oe_options_set_picture_memory_mb(get(), mb);
+    }
     /** Sets the log function; it is kept until everything made from these options is gone. What it throws is dropped. */
     template <class Unit = detail::unit_only>
     OE_HPP_NODISCARD status set_log(std::int32_t max_level, log_function function) noexcept

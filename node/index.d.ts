@@ -126,6 +126,8 @@ export interface Settings {
   workers?: number;
   userAgent?: string;
   modelFile?: string;
+  /** What the embedded engine may take to decode pictures, in MB. */
+  pictureMemoryMb?: number;
   /**
    * Gets the library's lines, in their order, a moment after they were written. What is open when Node ends is closed then. What it
    * throws becomes a warning of the process.

@@ -68,6 +68,7 @@ for (const [name, type, of, inC] of [
   ['connectTimeoutMs', u32, u32Of, 'connect_timeout_ms'], ['intervalSec', u32, u32Of, 'interval_sec'],
   ['maxFrameAgeMs', u32, u32Of, 'max_frame_age_ms'], ['workers', u32, u32Of, 'workers'],
   ['userAgent', text, textOf, 'user_agent'], ['modelFile', text, textOf, 'model_file'],
+  ['pictureMemoryMb', u32, u32Of, 'picture_memory_mb'],
 ]) settings[name] = { of, set: setter(name, `oe_options_set_${inC}(void *, ${type})`) };
 
 const setResolve = setter('resolve', `oe_options_set_resolve(void *, ${text}, ${text})`);

@@ -26,7 +26,9 @@ pub(crate) fn model() -> Option<String> {
 /// A client of the backend that the options name.
 #[cfg(feature = "embedded")]
 pub(crate) fn client(options: &Options) -> Result<Arc<Client>, Error> {
-    Client::with_engine(options, thread::world(), embedded::turns(), embedded::load)
+    let shared = embedded::shared();
+    let turns = Arc::clone(&shared.turns);
+    Client::with_engine(options, thread::world(), turns, |setup| shared.load(setup))
 }
 
 #[cfg(feature = "embedded")]
@@ -34,47 +36,77 @@ mod embedded {
     use std::sync::{Arc, OnceLock};
 
     use oe_core::backend::embedded::Turns;
-    use oe_core::engine::{Engine, Look, LookError, Opinion, Seen};
+    use oe_core::engine::{Engine, Look, LookError, Opinion, Seen, Setup};
     use oe_core::rules::confidence::Confidence;
     use oe_core::rules::region::Region;
-    use oe_engine::{Ask, Filter, Levels};
+    use oe_engine::{Ask, Budget, DEFAULT_BUDGET, Filter, Levels};
+
+    use crate::guard;
+    use crate::per_process::PerProcess;
 
     /// From this score on a place is told.
     const PLACE_FROM: u8 = 50;
     /// The most that is kept of a model's name, in bytes.
     const MAX_NAME: usize = 64;
 
-    /// How many may look at once, in this process: as many as there are processors.
-    pub(super) fn turns() -> Arc<Turns> {
-        static TURNS: OnceLock<Arc<Turns>> = OnceLock::new();
+    /// What the embedded clients of a process share. A look that was going on in the parent when it
+    /// forked goes on there alone: it takes no turn and no memory of the child's.
+    pub(super) struct Shared {
+        /// How many may look at once: as many as there are processors.
+        pub(super) turns: Arc<Turns>,
+        /// What decoding pictures takes, of all clients that have set nothing else.
+        budget: Arc<Budget>,
+        /// With the built-in model.
+        engine: OnceLock<Result<Arc<oe_engine::Engine>, String>>,
+    }
+
+    pub(super) fn shared() -> &'static Shared {
+        static SHARED: PerProcess<Shared> = PerProcess::new();
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-        Arc::clone(TURNS.get_or_init(|| Arc::new(Turns::new(processors()))))
+        SHARED.get(|_| Shared {
+            turns: Arc::new(Turns::new(processors())),
+            budget: Arc::new(Budget::new(DEFAULT_BUDGET)),
+            engine: OnceLock::new(),
+        })
     }
 
-    /// The engine with the built-in model, which all clients share.
-    fn built_in() -> Result<Arc<Eyes>, String> {
-        static BUILT_IN: OnceLock<Result<Arc<Eyes>, String>> = OnceLock::new();
-        let made = || {
-            oe_engine::Engine::new()
-                .map(Eyes::new)
-                .map_err(|why| why.to_string())
-        };
-        BUILT_IN.get_or_init(made).clone()
-    }
+    impl Shared {
+        fn built_in(&self) -> Result<Arc<oe_engine::Engine>, String> {
+            let made = || {
+                oe_engine::Engine::new()
+                    .map(Arc::new)
+                    .map_err(|why| why.to_string())
+            };
+            self.engine.get_or_init(made).clone()
+        }
 
-    /// The engine with the model of a file, or with the built-in one.
-    pub(super) fn load(file: Option<Vec<u8>>) -> Result<Arc<dyn Engine>, String> {
-        let Some(file) = file else {
-            return Ok(built_in()?);
-        };
-        let engine = oe_engine::Engine::with_model(file).map_err(|why| why.to_string())?;
-        Ok(Eyes::new(engine))
+        /// The engine of a client.
+        pub(super) fn load(&self, setup: Setup) -> Result<Arc<dyn Engine>, String> {
+            let engine = match setup.model {
+                None => self.built_in()?,
+                Some(file) => {
+                    Arc::new(oe_engine::Engine::with_model(file).map_err(|why| why.to_string())?)
+                }
+            };
+            let own = setup
+                .picture_memory
+                .map(|bytes| Arc::new(Budget::new(bytes)));
+            Ok(Arc::new(Eyes {
+                model: format!("{} {}", plain(engine.name()), engine.checksum()),
+                budget: own.unwrap_or_else(|| Arc::clone(&self.budget)),
+                engine,
+            }))
+        }
     }
 
     /// The built-in model: its name and version.
     pub(crate) fn model() -> Option<String> {
-        let name = |eyes: Arc<Eyes>| plain(eyes.engine.name());
-        Some(built_in().map_or_else(|_| "damaged".to_owned(), name))
+        let name = |engine: Arc<oe_engine::Engine>| plain(engine.name());
+        Some(
+            shared()
+                .built_in()
+                .map_or_else(|_| "damaged".to_owned(), name),
+        )
     }
 
     /// A model's name as it may stand in a line or a saved text.
@@ -89,18 +121,11 @@ mod embedded {
         name.chars().take(MAX_NAME).map(one).collect()
     }
 
+    /// The engine of one client.
     struct Eyes {
-        engine: oe_engine::Engine,
+        engine: Arc<oe_engine::Engine>,
         model: String,
-    }
-
-    impl Eyes {
-        fn new(engine: oe_engine::Engine) -> Arc<Eyes> {
-            Arc::new(Eyes {
-                model: format!("{} {}", plain(engine.name()), engine.checksum()),
-                engine,
-            })
-        }
+        budget: Arc<Budget>,
     }
 
     fn levels(warning: Confidence, pause: Confidence) -> Levels {
@@ -128,9 +153,14 @@ mod embedded {
                 height: part.height(),
             };
             let ignore: Vec<_> = look.ignore.iter().map(region).collect();
+            let stop = || {
+                guard::strike_in_look();
+                (look.stop)()
+            };
             let ask = Ask {
                 ignore: &ignore,
-                stop: look.stop,
+                budget: &self.budget,
+                stop: &stop,
             };
             let seen = self.engine.observe(look.jpeg, &ask).map_err(failed)?;
             if seen.look.blind.is_some() {
@@ -167,6 +197,7 @@ mod embedded {
             oe_engine::LookError::Stopped => LookError::Stopped,
             oe_engine::LookError::Picture(why) => LookError::Picture(why.to_string()),
             oe_engine::LookError::Model(why) => LookError::Model(why.to_string()),
+            why @ oe_engine::LookError::Memory(_) => LookError::Resources(why.to_string()),
         }
     }
 }

@@ -60,14 +60,31 @@ fn install_hook() {
 /// Panics on purpose, for the tests that see what becomes of it.
 #[cfg(feature = "panic-injection")]
 mod injection {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
     static ARMED: AtomicBool = AtomicBool::new(false);
+    /// How often a look may still ask whether to go on; 0 for ever.
+    static LOOK: AtomicU32 = AtomicU32::new(0);
 
     /// The next call from C panics.
     #[unsafe(no_mangle)]
     pub extern "C" fn oe_test_panic_next() {
         ARMED.store(true, Ordering::SeqCst);
+    }
+
+    /// A look panics when it asks for the nth time whether to go on: deep in the engine.
+    #[unsafe(no_mangle)]
+    pub extern "C" fn oe_test_panic_in_look(nth: u32) {
+        LOOK.store(nth, Ordering::SeqCst);
+    }
+
+    #[allow(clippy::panic, reason = "that is what it is for")]
+    pub(crate) fn strike_in_look() {
+        let fewer = |left: u32| left.checked_sub(1);
+        let ordering = Ordering::SeqCst;
+        if LOOK.fetch_update(ordering, ordering, fewer) == Ok(1) {
+            panic!("planted");
+        }
     }
 
     #[allow(clippy::panic, reason = "that is what it is for")]
@@ -81,7 +98,13 @@ mod injection {
 #[cfg(not(feature = "panic-injection"))]
 mod injection {
     pub(super) fn strike() {}
+
+    #[cfg(feature = "embedded")]
+    pub(crate) fn strike_in_look() {}
 }
+
+#[cfg(feature = "embedded")]
+pub(crate) use injection::strike_in_look;
 
 /// Something to run, in a form that is the same for all: what surrounds a call is compiled once.
 type Body<'a> = &'a mut dyn FnMut() -> Result<(), Error>;

@@ -12,9 +12,9 @@ use std::ptr;
 use std::sync::Arc;
 
 use oe_core::error::{Error, Status};
-use oe_core::platform::sync::AtomicPtr;
 
 use crate::guard;
+use crate::per_process::PerProcess;
 use table::Table;
 
 /// Client configuration. Made by oe_options_new().
@@ -55,10 +55,9 @@ pub(crate) trait Close: Any + Send + Sync {
     fn close(&self);
 }
 
-static TABLE: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
-
 fn table() -> &'static Table {
-    table::of_process(&TABLE, std::process::id())
+    static TABLE: PerProcess<Table> = PerProcess::new();
+    TABLE.get(Table::new)
 }
 
 /// A new handle for an object.

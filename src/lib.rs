@@ -5,7 +5,7 @@
 //! hold no logic and no `unsafe` block. Every exported body is one call of `guard`.
 //!
 //! The plumbing, where all of the `unsafe` is: `guard` (panics, calls from inside the log
-//! function), `handle` (the table of handles, forks), `abi` (structures and places of the host's),
+//! function), `handle` (the table of handles), `per_process` (what a fork makes anew), `abi` (structures and places of the host's),
 //! `engine` (what looks at pictures, behind core's trait),
 //! `text` (strings in and out), `sink` (calls into the host), `thread` (threads without signals).
 #![allow(
@@ -19,6 +19,7 @@ mod engine;
 mod guard;
 mod handle;
 mod last_error;
+mod per_process;
 mod sink;
 mod text;
 mod thread;

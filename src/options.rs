@@ -310,3 +310,14 @@ pub unsafe extern "C" fn oe_options_set_model_file(
         options.set_model_file(path)
     })
 }
+
+/// Sets how much memory the embedded engine takes at most to decode pictures, all looks of a client
+/// together: 4 to 2,000 MB. A look waits for its share; a picture that takes more than all of it is
+/// OE_ERR_IMAGE_REJECTED, with both numbers in the text. Only large progressive pictures take more
+/// than 4 MB. 0 (default): 32 MB, which the clients that set nothing else share.
+///
+/// Since: 0.2.0.
+#[unsafe(no_mangle)]
+pub extern "C" fn oe_options_set_picture_memory_mb(options: *mut oe_options, mb: u32) -> oe_status {
+    set(options, |options| options.set_picture_memory_mb(mb))
+}

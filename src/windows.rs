@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use oe_core::platform::clock::{Counters, from_100_ns};
 use oe_core::platform::signal::Signal;
-use oe_core::platform::signal::Signal;
 use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleA,
     GetModuleHandleExW, GetProcAddress,

@@ -148,7 +148,8 @@ fn the_minimal_program_ends_at_an_endpoint_that_is_refused() {
     let source = root().join("examples-c/minimal.c");
     let mut command = Command::new(compile(&source, Link::Shared, &[]));
     command.arg(root().join("demo/frames/frame-01.jpg"));
-    command.arg("127.0.0.1:8674").env("OE_API_KEY", "SECRETKEY");
+    command.args(["--engine", "service", "127.0.0.1:8674"]);
+    command.env("OE_API_KEY", "SECRETKEY");
     let output = run(&mut command, Duration::from_secs(60));
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");

@@ -250,7 +250,7 @@ fn the_example_pauses_a_failing_print() {
     let example = program("monitor-cpp", &[&example], "c++11", &[]);
     let watch = |command: &str| {
         let mut watch = Command::new(&example);
-        watch.arg(service.base_url());
+        watch.args(["--endpoint", &service.base_url()]);
         watch.arg(root().join("demo/frames/frame-01.jpg"));
         watch
             .arg(command)

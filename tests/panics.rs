@@ -30,7 +30,10 @@ fn li_09_every_function_panics_once_and_the_host_goes_on() {
     let peer = Peer::plain(vec![vec![Step::ServeJson(CONTEXT_AND_VERDICT.into())]]);
     let report = scratch("hostile").join("panics.txt");
     let output = run(
-        Command::new(out).arg(&report).arg(peer.base_url()),
+        Command::new(out)
+            .arg(&report)
+            .arg(peer.base_url())
+            .arg(root().join("demo/frames/frame-01.jpg")),
         Duration::from_secs(60),
     );
     let text = std::fs::read_to_string(&report).unwrap();

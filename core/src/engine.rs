@@ -72,6 +72,16 @@ pub enum LookError {
     Resources(String),
 }
 
+/// What a client sets up its engine with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Setup {
+    /// The bytes of a model file; without one it is the built-in model.
+    pub model: Option<Vec<u8>>,
+    /// The bytes that the looks of this client may take together to decode their pictures; without a
+    /// number they share what all such clients of the process have.
+    pub picture_memory: Option<usize>,
+}
+
 /// Looks at pictures, one a call, on the calling thread. One serves all prints.
 pub trait Engine: Send + Sync {
     /// What its model is known by: a belief under one model is none under another.

@@ -12,13 +12,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use oe_core::account::config::Options;
+use oe_core::backend::embedded::Turns;
 use oe_core::client::Client;
+use oe_core::engine::{Engine, Look, LookError, Opinion, Seen};
 use oe_core::error::{Due, Error, Status};
 use oe_core::monitor::{Event, Kind, Monitor};
 use oe_core::platform::clock::{self, Clock, Spawn};
 use oe_core::platform::log::{Level, Output, Queue, SHARE};
 use oe_core::platform::sync::{Condvar, time_passed};
 use oe_core::rules::confidence::Confidence;
+use oe_core::session::Session;
 use oe_core::session::outcome::Outcome;
 use oe_core::transport::{Exchange, Failure, Reply, ReplyBody, Request, Sent, Transport};
 use shuttle::rand::Rng as _;
@@ -840,5 +843,157 @@ fn every_line_is_logged_in_order_whoever_hands_over_to_whom() {
                 + missing,
             9
         );
+    });
+}
+
+/// Looks for a while, unless it is stopped; never more at once than there are turns.
+struct Eyes {
+    turns: usize,
+    looking: AtomicUsize,
+    /// Which look, counted down to 0, ends with a panic of ours.
+    trap: AtomicUsize,
+}
+
+impl Eyes {
+    fn client(world: &Arc<World>, turns: usize, trap: usize) -> Arc<Client> {
+        let mut options = Options::default();
+        options.set_backend(1).unwrap();
+        options.set_timeout_ms(4_000).unwrap();
+        let eyes = Arc::new(Eyes {
+            turns,
+            looking: AtomicUsize::new(0),
+            trap: AtomicUsize::new(trap),
+        });
+        let turns = Arc::new(Turns::new(turns));
+        Client::with_engine(&options, world.outside(), turns, |_| Ok(eyes)).unwrap()
+    }
+}
+
+struct Looking<'a>(&'a AtomicUsize);
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Engine for Eyes {
+    fn model(&self) -> &str {
+        "eyes"
+    }
+
+    fn accepts(&self, _: &str) -> bool {
+        true
+    }
+
+    fn look(&self, look: &Look<'_>) -> Result<Seen, LookError> {
+        let others = self.looking.fetch_add(1, Ordering::Relaxed);
+        let _looking = Looking(&self.looking);
+        assert!(others < self.turns, "{others} look already");
+        for _ in 0..3 {
+            thread::yield_now();
+            if (look.stop)() {
+                return Err(LookError::Stopped);
+            }
+        }
+        if self.trap.fetch_sub(1, Ordering::Relaxed) == 0 {
+            std::panic::resume_unwind(Box::new(()));
+        }
+        Ok(Seen::Opinion(Opinion {
+            quality: 9,
+            score: 3,
+            warning: false,
+            pause: false,
+            faster: false,
+            place: None,
+            belief: "belief".into(),
+        }))
+    }
+}
+
+/// A look on a thread of its own; none when it panicked.
+fn look(session: &Arc<Session>) -> JoinHandle<Option<Status>> {
+    let session = Arc::clone(session);
+    thread::spawn(move || {
+        let call = || session.process(&frame(1), None);
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));
+        ended
+            .ok()
+            .map(|result| result.map_or_else(|error| error.status, |_| Status::Ok))
+    })
+}
+
+/// Four wait for two turns; one is cancelled, one is freed, time passes until deadlines are over. Each
+/// ends, and all turns are there again.
+#[test]
+fn looks_take_turns_and_give_them_back() {
+    try_orders(|| {
+        let world = World::new(Service::Verdicts);
+        let client = Eyes::client(&world, 2, usize::MAX);
+        let print = || client.create_context(unset(), unset()).unwrap();
+        let prints = [print(), print(), print(), print()];
+        let looks: Vec<_> = prints.iter().map(look).collect();
+        let clock = world.seconds(6);
+        let [cancelled, freed, ..] = prints.clone();
+        let hand = thread::spawn(move || {
+            cancelled.cancel();
+            freed.close();
+        });
+        let ends: Vec<_> = looks.into_iter().map(|one| one.join().unwrap()).collect();
+        hand.join().unwrap();
+        clock.join().unwrap();
+        for (nth, end) in ends.into_iter().enumerate() {
+            let told = end.unwrap();
+            let expected = [Status::Ok, Status::Timeout].contains(&told);
+            assert!(
+                expected || (told == Status::Cancelled && nth < 2),
+                "{nth}: {told:?}"
+            );
+        }
+        // Both turns are free.
+        let again = [print(), print()];
+        let looks: Vec<_> = again.iter().map(look).collect();
+        for one in looks {
+            assert_eq!(one.join().unwrap(), Some(Status::Ok));
+        }
+    });
+}
+
+/// One turn, and whoever has it panics: the others have theirs all the same.
+#[test]
+fn a_look_that_panics_gives_its_turn_back() {
+    try_orders(|| {
+        let world = World::new(Service::Verdicts);
+        let client = Eyes::client(&world, 1, 1);
+        let print = || client.create_context(unset(), unset()).unwrap();
+        let prints = [print(), print(), print()];
+        let looks: Vec<_> = prints.iter().map(look).collect();
+        let ends: Vec<_> = looks.into_iter().map(|one| one.join().unwrap()).collect();
+        let well = ends.iter().filter(|end| **end == Some(Status::Ok)).count();
+        assert_eq!(well, 2, "{ends:?}");
+        let panicked = prints
+            .iter()
+            .filter(|one| one.info().last_status == Status::Panic);
+        assert_eq!(panicked.count(), 1);
+    });
+}
+
+/// A monitor of the engine is stopped and its client closed while it looks.
+#[test]
+fn a_monitor_s_look_ends_with_it() {
+    try_orders(|| {
+        let world = World::new(Service::Verdicts);
+        let client = Eyes::client(&world, 1, usize::MAX);
+        let prints = [monitor(&client, 1), monitor(&client, 2)];
+        let clock = world.seconds(10);
+        for print in &prints {
+            drop(print.submit(&frame(1), None));
+        }
+        let [first, _] = &prints;
+        let first = Arc::clone(first);
+        let hand = thread::spawn(move || first.stop());
+        close(&world, &client);
+        hand.join().unwrap();
+        clock.join().unwrap();
     });
 }

@@ -4,16 +4,20 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use oe_picture::{Budget, Picture, PictureError};
+use oe_picture::{Budget, Picture, PictureError, is_there};
 
 use crate::BUILT_IN;
 use crate::blind::{self, Blind};
 use crate::model::{Model, ModelError};
 use crate::network::{Input, Network, NoAnswer, Scratch, cells};
 use crate::place::{Cells, Kept, Region};
+use crate::thumbnail::Thumbnail;
 
 /// Looks that are over leave their buffers (3 MB) to at most so many that are to come.
 const KEPT: usize = 4;
+
+/// What the network takes for a pixel of its square, in bytes, and a little more.
+const FOR_A_PIXEL: usize = 32;
 
 /// What one picture says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,6 +39,8 @@ pub struct Observation {
     pub place: Option<Region>,
     /// What each part of it says.
     pub cells: Cells,
+    /// How bright it is, and where.
+    pub thumbnail: Thumbnail,
 }
 
 /// How a picture is to be looked at.
@@ -42,6 +48,8 @@ pub struct Observation {
 pub struct Ask<'a> {
     /// What is never looked at: a spool, another printer.
     pub ignore: &'a [Region],
+    /// What decoding takes its memory from.
+    pub budget: &'a Budget,
     /// Asked every 20 million instructions or more often; true ends the look.
     pub stop: &'a dyn Fn() -> bool,
 }
@@ -50,6 +58,7 @@ impl Default for Ask<'_> {
     fn default() -> Self {
         Ask {
             ignore: &[],
+            budget: Budget::process(),
             stop: &|| false,
         }
     }
@@ -70,6 +79,8 @@ pub enum LookError {
     Picture(PictureError),
     /// The model's fault: it gave no number.
     Model(ModelError),
+    /// The system has not so many bytes now.
+    Memory(usize),
     /// It was told to stop.
     Stopped,
 }
@@ -79,6 +90,7 @@ impl fmt::Display for LookError {
         match self {
             LookError::Picture(why) => why.fmt(f),
             LookError::Model(why) => why.fmt(f),
+            LookError::Memory(bytes) => write!(f, "there is no memory of {bytes} bytes"),
             LookError::Stopped => f.write_str("the look was stopped"),
         }
     }
@@ -89,6 +101,7 @@ impl std::error::Error for LookError {}
 impl From<PictureError> for LookError {
     fn from(why: PictureError) -> Self {
         match why {
+            PictureError::NoMemory(bytes) => LookError::Memory(bytes),
             PictureError::Stopped => LookError::Stopped,
             why => LookError::Picture(why),
         }
@@ -182,8 +195,8 @@ impl Engine {
     /// Looks at a JPEG, and says where.
     ///
     /// # Errors
-    /// The picture cannot be decoded or has more than 50 million pixels; the model gave no number; or
-    /// the look was stopped.
+    /// The picture cannot be decoded, has more than 50 million pixels or takes more than the budget;
+    /// the model gave no number; there is no memory; or the look was stopped.
     pub fn observe(&self, jpeg: &[u8], ask: &Ask) -> Result<Observation, LookError> {
         let picture = self.decode(jpeg, ask)?;
         let rounding = blind::rounding(&picture);
@@ -204,12 +217,7 @@ impl Engine {
         if (ask.stop)() {
             return Err(LookError::Stopped);
         }
-        Ok(Picture::decode(
-            jpeg,
-            self.size(),
-            Budget::process(),
-            ask.stop,
-        )?)
+        Ok(Picture::decode(jpeg, self.size(), ask.budget, ask.stop)?)
     }
 
     /// Looks at a picture that is squashed to a square already: [`size`](Engine::size) times as many
@@ -237,8 +245,9 @@ impl Engine {
         let side = cells(size);
         let kept = Kept::new(square, size, side, ask.ignore);
         let ignored = |x, y| ask.ignore.iter().any(|region| region.has(x, y, size));
+        let thumbnail = Thumbnail::of(&kept.rgb, size);
         if let Some(blind) = blind::look(&kept.rgb, size, rounding, &ignored) {
-            return Ok(nothing(blind, pixels));
+            return Ok(nothing(blind, pixels, thumbnail));
         }
         let input = Input {
             rgb: &kept.rgb,
@@ -246,7 +255,7 @@ impl Engine {
             counted: &kept.counted,
             stop: ask.stop,
         };
-        let mut scratch = self.scratch();
+        let mut scratch = self.scratch()?;
         let answer = self.model.network.run(&input, &mut scratch);
         let calibration = &self.model.head.calibration;
         let counts = |cell: usize| kept.counted.get(cell).copied().unwrap_or(true);
@@ -256,7 +265,7 @@ impl Engine {
         let logit = match answer {
             Ok(logit) => logit,
             Err(NoAnswer::Stopped) => return Err(LookError::Stopped),
-            Err(NoAnswer::NoCells) => return Ok(nothing(Blind::Ignored, pixels)),
+            Err(NoAnswer::NoCells) => return Ok(nothing(Blind::Ignored, pixels, thumbnail)),
             Err(why) => return Err(LookError::Model(ModelError(why.to_string()))),
         };
         let cells = Cells { side, odds };
@@ -268,12 +277,21 @@ impl Engine {
             },
             place: cells.place(),
             cells,
+            thumbnail,
         })
     }
 
-    fn scratch(&self) -> Scratch {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.pop().unwrap_or_default()
+    fn scratch(&self) -> Result<Scratch, LookError> {
+        let kept = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.pop()
+        };
+        let bytes = self.size() * self.size() * FOR_A_PIXEL;
+        match kept {
+            Some(scratch) => Ok(scratch),
+            None if is_there(bytes) => Ok(Scratch::default()),
+            None => Err(LookError::Memory(bytes)),
+        }
     }
 
     fn put_back(&self, scratch: Scratch) {
@@ -285,7 +303,7 @@ impl Engine {
 }
 
 /// There is nothing to see.
-fn nothing(blind: Blind, pixels: u64) -> Observation {
+fn nothing(blind: Blind, pixels: u64, thumbnail: Thumbnail) -> Observation {
     Observation {
         look: Evidence {
             failure: 0.0,
@@ -294,5 +312,6 @@ fn nothing(blind: Blind, pixels: u64) -> Observation {
         },
         place: None,
         cells: Cells::default(),
+        thumbnail,
     }
 }

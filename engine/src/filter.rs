@@ -5,22 +5,24 @@
 //! calibrated log likelihood ratio of a picture that looks failed against one that looks fine, so that it
 //! is multiplied into the belief as it is. It cannot tell the last two states apart. Two things do: time,
 //! for disturbances pass; and the place, for a hand does not stay where it is (`places`). What a picture's
-//! evidence is worth depends on how this camera's pictures have been (`baseline`). What the
-//! user sees as quality is the belief that either is true now; warning and pause follow the belief that the
-//! print has failed.
+//! evidence is worth depends on how this camera's pictures have been (`baseline`), and on whether the light
+//! changed, or a look came at a stroke and nothing has moved since (`view`). What the user sees as quality is the
+//! belief that either is true now; warning and pause follow the belief that the print has failed.
 
 mod baseline;
 mod places;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Evidence, Observation};
+use crate::{Evidence, Observation, Thumbnail};
 use baseline::{Baseline, LEARNING};
 use places::Places;
+use view::View;
 
 /// How often a fine print is disturbed, per second: once in five minutes. Two of a hundred pictures of fine
 /// prints have evidence over 0, with disturbances among them; with `PASSES` this is six of a hundred, since
@@ -80,6 +82,16 @@ impl Default for Levels {
 }
 
 impl Levels {
+    /// The beliefs that the print has failed, 0 to 1, from which the user is warned and from which it should
+    /// be paused.
+    #[must_use]
+    pub fn thresholds(self) -> (f64, f64) {
+        (
+            Levels::threshold(&WARN, self.warning),
+            Levels::threshold(&PAUSE, self.pause),
+        )
+    }
+
     fn threshold(table: &[f64; 5], level: u8) -> f64 {
         table[usize::from(level.clamp(1, 5)) - 1]
     }
@@ -98,7 +110,8 @@ pub struct Assessment {
     pub pause: bool,
     /// Look again soon: the belief is rising and not settled.
     pub faster: bool,
-    /// Whether the picture changed what is believed: not when it is dark, or the same as the last.
+    /// Whether the picture changed what is believed: not when it is dark, or the same as the last, or when
+    /// nothing moved since a look that came at a stroke.
     pub counted: bool,
 }
 
@@ -118,6 +131,7 @@ pub struct Filter {
     pixels: Option<u64>,
     baseline: Baseline,
     places: Places,
+    view: View,
 }
 
 /// A filter as it is saved, not looked at yet.
@@ -129,8 +143,8 @@ struct Saved {
     first: Option<Duration>,
     pixels: Option<u64>,
     baseline: Baseline,
-    #[serde(default)]
     places: Places,
+    view: View,
 }
 
 impl TryFrom<Saved> for Filter {
@@ -146,7 +160,11 @@ impl TryFrom<Saved> for Filter {
         if !level(saved.levels.warning) || !level(saved.levels.pause) {
             return Err("a level that is not 1 to 5");
         }
-        if saved.first > saved.last || !saved.baseline.is_one() || !saved.places.is_one() {
+        if saved.first > saved.last
+            || !saved.baseline.is_one()
+            || !saved.places.is_one()
+            || !saved.view.is_one()
+        {
             return Err("times, a baseline or places that cannot be");
         }
         Ok(Filter {
@@ -157,6 +175,7 @@ impl TryFrom<Saved> for Filter {
             pixels: saved.pixels,
             baseline: saved.baseline,
             places: saved.places,
+            view: saved.view,
         })
     }
 }
@@ -176,21 +195,27 @@ impl Filter {
             pixels: None,
             baseline: Baseline::default(),
             places: Places::default(),
+            view: View::default(),
         }
     }
 
     /// Takes in a picture that was taken at a time of any clock that goes forward. `usual` is the
     /// evidence of fine prints on average (log odds).
     pub fn update(&mut self, at: Duration, look: &Evidence, usual: f64) -> Assessment {
-        self.take(at, look, usual, |_, _, _| 0.0)
+        self.take(at, look, usual, None, |_, _, _| 0.0)
     }
 
-    /// The same of a picture of which is known where it says what: what jumps about the picture is no
-    /// failure, and a pause takes agreement on the place.
+    /// The same of a picture of which is known where it says what, and how bright it is there: what jumps
+    /// about the picture is no failure, a pause takes agreement on the place, and a view that changed at a
+    /// stroke explains what came with it.
     pub fn observe(&mut self, at: Duration, seen: &Observation, usual: f64) -> Assessment {
-        self.take(at, &seen.look, usual, |places, second, since| {
-            places.take(second, since, &seen.cells)
-        })
+        self.take(
+            at,
+            &seen.look,
+            usual,
+            Some(&seen.thumbnail),
+            |places, second, since| places.take(second, since, &seen.cells),
+        )
     }
 
     /// Takes in a picture. `elsewhere` is asked when it is suspicious, with the seconds since the first
@@ -200,6 +225,7 @@ impl Filter {
         at: Duration,
         look: &Evidence,
         usual: f64,
+        thumbnail: Option<&Thumbnail>,
         elsewhere: impl FnOnce(&mut Places, u32, u32) -> f64,
     ) -> Assessment {
         let frozen = self.pixels == Some(look.pixels);
@@ -207,16 +233,27 @@ impl Filter {
             return self.assess(false, false);
         }
         self.pixels = Some(look.pixels);
-        let first = *self.first.get_or_insert(at);
         let since = self.last.map(|last| at.saturating_sub(last).as_secs_f64());
+        let evidence = self.baseline.worth(look.failure, usual);
+        let evidence = match thumbnail {
+            Some(now) => self
+                .view
+                .left_of(evidence, look.failure, now, at, &self.belief),
+            None => Some(evidence),
+        };
+        let Some(evidence) = evidence else {
+            // It was watched: when something moves again, no gap has passed.
+            self.last = self.last.max(Some(at));
+            return self.assess(false, false);
+        };
+        let first = *self.first.get_or_insert(at);
         self.last = Some(self.last.map_or(at, |last| last.max(at)));
         let before = self.suspicion();
         if let Some(seconds) = since {
             self.predict(seconds);
         }
         let watched = at.saturating_sub(first).as_secs_f64();
-        let evidence = self.baseline.worth(look.failure, usual);
-        if watched <= LEARNING {
+        if watched <= LEARNING && !self.view.has_changed() {
             self.baseline.learn(look.failure, usual);
         }
         let moved = if evidence > 0.0 {

@@ -20,10 +20,12 @@ mod filter;
 mod model;
 mod network;
 mod place;
+mod thumbnail;
 
 pub use blind::{Blind, blindness};
 pub use engine::{Ask, Engine, Evidence, LookError, Observation};
 pub use filter::{Assessment, Filter, Levels};
 pub use model::{BUILT_IN, ModelError};
-pub use oe_picture::{Budget, PictureError};
+pub use oe_picture::{Budget, DEFAULT_BUDGET, PictureError};
 pub use place::{Cells, Region};
+pub use thumbnail::Thumbnail;

@@ -4,9 +4,10 @@ const assert = require('assert');
 const { execFile } = require('child_process');
 const fs = require('fs');
 const http = require('http');
+const path = require('path');
 const test = require('node:test');
 const { promisify } = require('util');
-const { Client, EventKind, Feature, LogLevel, OeError, QualityLevel, buildInfo, has, version } = require('oe-process');
+const { Backend, Client, EventKind, Feature, LogLevel, OeError, QualityLevel, buildInfo, has, version } = require('oe-process');
 
 const run = promisify(execFile);
 const soon = (ms = 200) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -72,6 +73,21 @@ test('what is set for one print', async () => {
   for (const handle of [monitor, print, account]) handle.close();
 });
 
+test('a print is played for the engine', { timeout: 60000 }, async () => {
+  assert.ok(has(Feature.EMBEDDED));
+  const folder = path.dirname(process.env.OE_TEST_FRAME);
+  const frames = fs.readdirSync(folder).filter((name) => name.startsWith('frame-')).sort();
+  const played = [...frames.filter((_, n) => n % 2 === 0), ...Array(6).fill(frames.slice(-2)).flat()];
+  const account = new Client({ backend: Backend.EMBEDDED }), print = await account.context({ replay: true }), results = [];
+  for (const [n, name] of played.entries()) {
+    results.push(await print.process(fs.readFileSync(path.join(folder, name)), 1.7e12 + 20000 * n));
+  }
+  assert.ok(results[0].printQuality >= 6 && results.at(-1).printQuality <= 3);
+  assert.deepStrictEqual(['warningEdge', 'pauseEdge'].map((edge) => results.filter((result) => result[edge]).length), [1, 1]);
+  assert.deepStrictEqual([account.usage.bytesSent, account.usage.bytesReceived].map(Number), [0, 0]);
+  for (const handle of [print, account]) handle.close();
+});
+
 test('a name that is not looked up, no key, and what a service of ones own sees', { timeout: 60000 }, async () => {
   const said = { Place: [250, 500, 125, 400] };
   const service = http.createServer((request, response) => {
@@ -128,7 +144,7 @@ test('an iterator sees a print fail', { timeout: 60000 }, async () => {
 test('errors are in the words of Node', () => {
   const wrong = {
     apiKey: 'a b', endpoint: '127.0.0.1:8674', caFile: '/no/such/file', proxy: 'socks5://x', userAgent: 'a\tb', backend: 7,
-    allowHttp: 'yes', trust: 9, timeoutMs: 999, connectTimeoutMs: 0, intervalSec: 1209601, workers: 0, maxFrameAgeMs: 3600001,
+    allowHttp: 'yes', trust: 9, timeoutMs: 999, connectTimeoutMs: 0, intervalSec: 1209601, workers: 0, pictureMemoryMb: 3, maxFrameAgeMs: 3600001,
     logLevel: 9,
   };
   for (const [name, value] of Object.entries(wrong)) {

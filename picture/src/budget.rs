@@ -15,6 +15,17 @@ const SLICE: Duration = Duration::from_millis(20);
 
 static PROCESS: Budget = Budget::new(DEFAULT_BUDGET);
 
+/// Whether the system has so many bytes now. Asked before they are taken in parts: what is not there
+/// then ends the process.
+#[must_use]
+pub fn is_there(bytes: usize) -> bool {
+    let mut probe = Vec::<u8>::new();
+    let there = probe.try_reserve_exact(bytes).is_ok();
+    // Seen, so that it is really asked for.
+    std::hint::black_box(&mut probe);
+    there
+}
+
 /// Bytes that pictures share. Each takes what it needs before it is decoded, waits in line until
 /// that much is free, and gives it back when it is done.
 #[derive(Debug)]

@@ -19,6 +19,8 @@ pub enum PictureError {
         /// What all pictures together may have, in bytes.
         budget: usize,
     },
+    /// Not the picture's fault: the system has not so many bytes now.
+    NoMemory(usize),
     /// Not the picture's fault: the caller's flag said to stop.
     Stopped,
 }
@@ -34,6 +36,7 @@ impl fmt::Display for PictureError {
                 f,
                 "the picture takes {needed} bytes to decode, over the {budget} of all pictures"
             ),
+            PictureError::NoMemory(bytes) => write!(f, "there is no memory of {bytes} bytes"),
             PictureError::Stopped => f.write_str("the look was stopped"),
         }
     }

@@ -24,7 +24,7 @@ mod scan;
 mod sequential;
 mod strip;
 
-pub use budget::{Budget, DEFAULT_BUDGET};
+pub use budget::{Budget, DEFAULT_BUDGET, is_there};
 pub use error::PictureError;
 pub use picture::Picture;
 

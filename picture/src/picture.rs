@@ -1,6 +1,6 @@
 //! A picture, ready to be looked at.
 
-use crate::budget::Budget;
+use crate::budget::{Budget, is_there};
 use crate::error::{PictureError, wrong};
 use crate::exif;
 use crate::frame::Frame;
@@ -21,6 +21,8 @@ pub struct Picture {
     pub width: usize,
     /// Its height in the file, in pixels.
     pub height: usize,
+    /// Whether it is turned by a quarter to be upright.
+    pub sideways: bool,
     /// The whole picture squashed to a square and turned upright: RGB, row by row.
     pub square: Vec<u8>,
     /// How many blocks its brightness has in the file,
@@ -40,7 +42,7 @@ impl Picture {
     /// # Errors
     /// The file is no JPEG, or damaged; less than nine tenths of its rows are there; it is of a kind
     /// that is not understood, has more than [`MOST_PIXELS`](crate::MOST_PIXELS), or takes more than
-    /// the whole budget; or it was stopped.
+    /// the whole budget; the system has not so much; or it was stopped.
     pub fn decode(
         jpeg: &[u8],
         side: usize,
@@ -56,7 +58,11 @@ impl Picture {
             return wrong("it has no frame");
         };
         let side = side.max(1);
-        let _share = budget.take(cost(&frame, side), stop)?;
+        let cost = cost(&frame, side);
+        let _share = budget.take(cost, stop)?;
+        if !is_there(cost) {
+            return Err(PictureError::NoMemory(cost));
+        }
         let mut rows = Rows::new(&frame, side);
         let there = match frame.progressive {
             true => progressive::decode(&mut header, first, &frame, &mut rows, stop)?,
@@ -74,6 +80,9 @@ impl Picture {
         Ok(Picture {
             width: frame.width,
             height: frame.height,
+            sideways: header
+                .orientation
+                .is_some_and(|orientation| orientation >= 5),
             square: match header.orientation {
                 None | Some(1) => square,
                 Some(orientation) => exif::upright(&square, side, orientation),

@@ -263,7 +263,9 @@ fn exif_says_which_way_is_up() {
             b"\xFF\xE1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
         exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
         jpeg.splice(2..2, exif);
-        let square = decode(&jpeg, 20).unwrap().square;
+        let picture = decode(&jpeg, 20).unwrap();
+        assert_eq!(picture.sideways, orientation >= 5);
+        let square = picture.square;
         let at = [(5, 5), (14, 5), (14, 14), (5, 14)].map(|(x, y)| square[(y * 20 + x) * 3]);
         for (n, light) in at.iter().enumerate() {
             assert_eq!(*light > 128, n == right, "{orientation}: {at:?}");

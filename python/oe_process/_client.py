@@ -81,6 +81,7 @@ class Client(_Handle):
         interval: Optional[int] = None, max_frame_age: Optional[float] = None, workers: Optional[int] = None,
         user_agent: Optional[str] = None, model_file: Optional[str] = None, log: Optional[_log.Log] = None,
         log_level: LogLevel = LogLevel.INFO, resolve: Optional[Mapping[str, str]] = None,
+        picture_memory_mb: Optional[int] = None,
     ) -> None:
         super().__init__(None)
         self._lock = threading.Lock()
@@ -93,7 +94,8 @@ class Client(_Handle):
             "timeout": None if timeout is None else _u32(timeout * 1000),
             "connect_timeout": None if connect_timeout is None else _u32(connect_timeout * 1000),
             "interval": None if interval is None else _u32(interval), "workers": None if workers is None else _u32(workers),
-            "max_frame_age": None if max_frame_age is None else _u32(max_frame_age * 1000)}
+            "max_frame_age": None if max_frame_age is None else _u32(max_frame_age * 1000),
+            "picture_memory_mb": None if picture_memory_mb is None else _u32(picture_memory_mb)}
         options = _oe.oe_options_new()
         try:
             for name, value in text.items():

@@ -102,6 +102,7 @@ _PROTOTYPES = {
     "oe_options_set_workers": (_STATUS, [_H, _U]),
     "oe_options_set_user_agent": (_STATUS, [_H, _S]),
     "oe_options_set_model_file": (_STATUS, [_H, _S]),
+    "oe_options_set_picture_memory_mb": (_STATUS, [_H, _U]),
     "oe_options_set_log": (_STATUS, [_H, _I, LOG_FN, c.c_void_p, FREE_FN]),
     "oe_client_new": (_STATUS, [_H, _HP]),
     "oe_client_free": (None, [_H]),

@@ -23,6 +23,7 @@ from oe_process._buffer import held
 
 ENDPOINT = os.environ["OE_TEST_ENDPOINT"]
 FRAME = pathlib.Path(os.environ["OE_TEST_FRAME"]).read_bytes()
+FRAMES = [path.read_bytes() for path in sorted(pathlib.Path(os.environ["OE_TEST_FRAME"]).parent.glob("frame-*.jpg"))]
 
 
 def client(**more):
@@ -102,6 +103,15 @@ class OnePrint(unittest.TestCase):
                     monitor.set_confidence(3, 3)
                 self.assertEqual(closed.exception.status, Status.CLOSED)
 
+    def test_a_print_is_played_for_the_engine(self):
+        self.assertTrue(oe_process.has(oe_process.Feature.EMBEDDED))
+        with oe_process.Client(backend=oe_process.Backend.EMBEDDED) as account, account.context(replay=True) as print_:
+            played = FRAMES[::2] + FRAMES[-2:] * 6
+            results = [print_.process(frame, captured_at=1.7e9 + 20 * n) for n, frame in enumerate(played)]
+            self.assertTrue(results[0].print_quality >= 6 and results[-1].print_quality <= 3)
+            self.assertEqual([sum(result.warning_edge for result in results), sum(result.pause_edge for result in results)], [1, 1])
+            self.assertEqual((account.usage.bytes_sent, account.usage.bytes_received), (0, 0))
+
     def test_a_name_that_is_not_looked_up_and_no_key(self):
         named = f"http://printer.invalid:{ENDPOINT.rsplit(':', 1)[1]}"
         pinned = {"printer.invalid": "127.0.0.1", "other.invalid": "::1"}
@@ -174,7 +184,7 @@ class Settings(unittest.TestCase):
         wrong = {
             "api_key": "a b", "endpoint": "127.0.0.1:8674", "ca_file": "/no/such/file", "proxy": "socks5://x",
             "user_agent": "a\tb", "backend": 7, "trust": 9, "timeout": 0.5, "connect_timeout": 0, "interval": 1209601,
-            "workers": 0, "max_frame_age": 3601, "log_level": 9}
+            "workers": 0, "max_frame_age": 3601, "picture_memory_mb": 3, "log_level": 9}
         for name, value in wrong.items():
             with self.subTest(name), self.assertRaises(oe_process.Error) as refused:
                 oe_process.Client(**{"api_key": "k", "log": print, name: value})

@@ -1,18 +1,26 @@
 //! Configuration of a server.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::judge::Engine;
 use crate::keys::Keys;
+use crate::limits::Limits;
 use crate::log::Log;
 use crate::reply::Edition;
+use crate::store;
 use crate::verdicts::{self, Verdict};
 
 /// Memory for pictures while they are decoded, in bytes: enough for a progressive picture of the
 /// most pixels that are decoded, in the usual sampling.
 pub const PICTURE_MEMORY: usize = 200_000_000;
+
+/// The longest interval in seconds: as long as a context lives. Source: the public API documentation (14
+/// days).
+pub const MAX_INTERVAL: u32 = 14 * 24 * 3_600;
 
 /// Certificate chain and key, in PEM.
 #[derive(Clone)]
@@ -32,9 +40,9 @@ impl std::fmt::Debug for TlsFiles {
 /// Configuration of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen; port 0 picks one.
-    pub listen: SocketAddr,
-    /// The form of the interval.
+    /// Where to listen; port 0 picks one, the same for all.
+    pub listen: Vec<SocketAddr>,
+    /// The form of the interval, where neither the path nor the key names one.
     pub edition: Edition,
     /// The shortest delay between two process calls of a context, in seconds.
     pub minimum: u32,
@@ -46,6 +54,9 @@ pub struct Config {
     pub verdicts: Arc<Vec<Verdict>>,
     /// Looks at the pictures; `None` answers `verdicts`. Only there with the feature `embedded`.
     pub engine: Option<Arc<Engine>>,
+    /// How many seconds of a print pass in one of the server's, to the engine: 1, but for a recording that
+    /// is shown faster than it was made.
+    pub speed: f64,
     /// TLS, if it is wanted.
     pub tls: Option<TlsFiles>,
     /// The base of the URLs given out, instead of what the client called.
@@ -53,8 +64,18 @@ pub struct Config {
     /// How many bytes all pictures of this process together may take while they are decoded. Pictures
     /// wait for their share; one that takes more than all of it is refused.
     pub picture_memory: usize,
-    /// How long a context lives. Source: the public API documentation (14 days).
+    /// What one request, one key and all together may take.
+    pub limits: Limits,
+    /// How long the service may be full, and a picture may take, before `/healthz` says so.
+    pub patience: Duration,
+    /// The clock by which contexts, creates and health are paced.
+    pub clock: Clock,
+    /// How long a context lives.
     pub context_life: Duration,
+    /// The folder for what outlives the process; without one a restart forgets all prints.
+    pub state: Option<PathBuf>,
+    /// How much is kept there.
+    pub history: store::Limits,
     /// The log.
     pub log: Log,
 }
@@ -62,17 +83,23 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
             edition: Edition::default(),
             minimum: 20,
             recommended: 20,
             keys: Arc::default(),
             verdicts: Arc::default(),
             engine: None,
+            speed: 1.0,
             tls: None,
             public_url: None,
             picture_memory: PICTURE_MEMORY,
-            context_life: Duration::from_secs(14 * 24 * 3_600),
+            limits: Limits::default(),
+            patience: Duration::from_secs(60),
+            clock: Clock::default(),
+            context_life: Duration::from_secs(MAX_INTERVAL.into()),
+            state: None,
+            history: store::Limits::default(),
             log: Log::Off,
         }
     }

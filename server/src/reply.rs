@@ -71,12 +71,26 @@ impl Problem {
     pub(crate) const TOO_LARGE: Problem = Problem(
         413,
         "OE_BAD_ARGS_TOO_LARGE",
-        "The image is larger than 6,291,456 bytes.",
+        "The image is larger than this service takes.",
     );
     pub(crate) const NO_CONTEXT: Problem =
         Problem(500, "OE_INTERNAL_ERROR", "Failed to get context object.");
     pub(crate) const INTERNAL: Problem = Problem(500, "OE_INTERNAL_ERROR", "The service failed.");
     pub(crate) const NOT_FOUND: Problem = Problem(404, "OE_NOT_FOUND", "There is nothing here.");
+
+    pub(crate) const DISPLACED: Problem = Problem(
+        429,
+        "OE_CONTEXT_RATE_LIMITED",
+        "A newer picture of this print came before this one was complete.",
+    );
+
+    /// This refusal, and when to try again.
+    pub(crate) fn retry_after(self, seconds: u32) -> Refusal {
+        Refusal {
+            problem: self,
+            retry_after: Some(seconds),
+        }
+    }
 
     /// The usual answer for a documented word.
     pub(crate) fn by_word(word: &str) -> Problem {
@@ -99,6 +113,23 @@ impl Problem {
     }
 }
 
+/// What a request is refused with, and when to try again if that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) problem: Problem,
+    /// Seconds.
+    pub(crate) retry_after: Option<u32>,
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Refusal {
+        Refusal {
+            problem,
+            retry_after: None,
+        }
+    }
+}
+
 pub(crate) type Answer = Response<Full<Bytes>>;
 
 pub(crate) fn body(status: u16, value: &Value) -> Answer {
@@ -111,7 +142,11 @@ pub(crate) fn body(status: u16, value: &Value) -> Answer {
     answer
 }
 
-pub(crate) fn refuse(problem: Problem, retry_after: Option<u32>) -> Answer {
+pub(crate) fn refuse(refusal: impl Into<Refusal>) -> Answer {
+    let Refusal {
+        problem,
+        retry_after,
+    } = refusal.into();
     let value = json!({ "ErrorType": problem.1, "ErrorDetails": problem.2 });
     let mut answer = body(problem.0, &value);
     if let Some(seconds) = retry_after {
@@ -138,6 +173,12 @@ pub(crate) fn verdict(
     if edition == Edition::B {
         value["NextProcessIntervalSec"] = json!({ "Minimum": minimum, "Recommended": recommended });
         value["FasterInspectionSuggested"] = json!(verdict.faster);
+    }
+    if verdict.blind {
+        value["Blind"] = json!(true);
+    }
+    if let Some(place) = verdict.place {
+        value["Place"] = json!(place);
     }
     body(200, &value)
 }

@@ -1,140 +1,184 @@
-//! The two calls.
+//! The two calls, and how the service is.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt, Limited};
-use hyper::body::{Body, Incoming};
-use hyper::header::HOST;
-use hyper::{Method, Request};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{HeaderMap, Request};
 use serde_json::{Value, json};
 
+use crate::clock::unix_millis;
 use crate::config::Config;
-use crate::contexts::Contexts;
-use crate::judge::{Judge, Levels};
-use crate::reply::{self, Answer, Edition, Problem};
+use crate::connections::Connection;
+use crate::contexts::{Context, Contexts};
+use crate::health::{Health, Word};
+use crate::judge::{Appointment, Image, Judge, Levels};
+use crate::keys::Caller;
+use crate::limits::{BodyLimit, Creates, MAX_OVERHEAD, UploadPermit, Uploads, read_body};
+use crate::log::Logger;
+use crate::multipart;
+use crate::reply::{self, Answer, Edition, Problem, Refusal};
+use crate::route::{FALLBACK, PROCESS, Prefix, Route, route};
+use crate::state::State;
 use crate::stats::Stats;
-use crate::upload::{MAX_IMAGE, MAX_OVERHEAD, one_file};
+use crate::store::SavedVerdict;
+use crate::verdicts::Verdict;
 
-/// How long a request's body may take.
-const BODY_TIME: Duration = Duration::from_secs(120);
-
-const CREATE: &str = "/api/gadget/v1/createcontext";
-const PROCESS: &str = "/api/gadget/v1/process/";
-const FALLBACK: &str = "/api/gadget/v1/fallback/process/";
+/// How long the body of a create may take, and be.
+const CREATE_BODY: BodyLimit = BodyLimit {
+    bytes: 16 * 1_024,
+    stall: Duration::from_secs(15),
+    time: Duration::from_secs(15),
+};
 
 pub(crate) struct Service {
-    config: Config,
+    pub(crate) config: Config,
     contexts: Contexts,
+    creates: Creates,
+    uploads: Arc<Uploads>,
+    health: Arc<Health>,
     judge: Judge,
+    state: State,
     pub(crate) stats: Stats,
+    pub(crate) log: Logger,
     tls: bool,
 }
 
+/// Where a request comes from.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    pub(crate) connection: Arc<Connection>,
+}
+
 /// What a request came to, for the log.
-pub(crate) struct RequestRecord {
-    pub(crate) answer: Answer,
-    pub(crate) call: &'static str,
-    pub(crate) context: Option<u64>,
-    pub(crate) bytes: usize,
+#[derive(Default)]
+struct RequestRecord {
+    call: &'static str,
+    key: Option<Arc<str>>,
+    context: Option<u64>,
+    bytes: usize,
 }
 
 impl Service {
     pub(crate) fn new(config: Config, tls: bool) -> Service {
+        let health = Health::new(config.patience, config.clock.clone());
         let judge = Judge::new(
             config.engine.clone(),
             Arc::clone(&config.verdicts),
-            config.minimum,
+            Arc::clone(&health),
+            config.clock.clone(),
+            config.speed,
         );
+        let limits = &config.limits;
+        let mut contexts = Contexts::new(config.context_life, limits, config.clock.clone());
+        let state = State::open(config.state.as_deref(), config.history, &mut contexts);
         Service {
-            contexts: Contexts::new(config.context_life),
-            config,
+            contexts,
+            state,
+            creates: Creates::new(limits.creates_per_minute),
+            uploads: Uploads::new(limits),
+            health,
             judge,
             stats: Stats::default(),
+            log: Logger::new(config.log),
             tls,
+            config,
         }
     }
 
-    pub(crate) async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Answer {
+    /// To be called about once a second.
+    pub(crate) fn sample_health(&self) {
+        self.health
+            .sample(self.uploads.is_full() || self.judge.is_full());
+        if let Some(news) = self.state.news() {
+            self.log.line(&news);
+        }
+    }
+
+    /// Writes what is not yet on the disk.
+    pub(crate) fn close(&self) {
+        self.state.close();
+    }
+
+    /// What is remembered over a restart, in words.
+    pub(crate) fn remembers(&self) -> String {
+        self.state.in_words()
+    }
+
+    pub(crate) async fn handle(&self, peer: &Peer, request: Request<Incoming>) -> Answer {
         let start = Instant::now();
-        let done = self.route(request).await;
-        let context = done
-            .context
-            .map_or(String::new(), |number| format!(" ctx={number}"));
-        self.config.log.line(&format!(
-            "call={}{context} status={} bytes={} ms={}",
-            done.call,
-            done.answer.status().as_u16(),
-            done.bytes,
-            start.elapsed().as_millis()
-        ));
-        done.answer
-    }
-
-    async fn route(&self, request: Request<Incoming>) -> RequestRecord {
+        let mut record = RequestRecord::default();
         let path = request.uri().path().to_owned();
-        let id = path
-            .strip_prefix(PROCESS)
-            .or_else(|| path.strip_prefix(FALLBACK));
-        let plain = |call, answer| RequestRecord {
-            answer,
-            call,
-            context: None,
-            bytes: 0,
+        let route = route(request.method(), &path);
+        record.call = match route {
+            Route::Create(_) => "create",
+            Route::Process(..) => "process",
+            Route::Health => "health",
+            Route::Other => "other",
         };
-        if request.method() != Method::POST {
-            return plain("other", reply::refuse(Problem::NOT_FOUND, None));
-        }
-        match id {
-            Some(id) => self.process(id, request).await,
-            None if path == CREATE => {
-                let answer = self.create(request).await;
-                plain(
-                    "create",
-                    answer.unwrap_or_else(|problem| reply::refuse(problem, None)),
-                )
+        let answer = match route {
+            Route::Create(prefix) => self.create(peer, prefix, request, &mut record).await,
+            Route::Process(prefix, id) => {
+                self.process(peer, prefix, id, request, &mut record).await
             }
-            None => plain("other", reply::refuse(Problem::NOT_FOUND, None)),
-        }
+            Route::Health => Ok(self.health()),
+            Route::Other => Err(Problem::NOT_FOUND.into()),
+        };
+        let answer = answer.unwrap_or_else(reply::refuse);
+        self.record(&record, answer.status().as_u16(), start.elapsed());
+        answer
     }
 
-    async fn create(&self, request: Request<Incoming>) -> Result<Answer, Problem> {
-        let key = key_of(&request).map(str::to_owned);
-        self.config.keys.check(key.as_deref(), false)?;
-        let host = request
-            .headers()
-            .get(HOST)
-            .and_then(|host| host.to_str().ok())
-            .map(str::to_owned);
-        let body = Limited::new(request.into_body(), 16 * 1_024);
-        let body = tokio::time::timeout(BODY_TIME, body.collect()).await;
-        let body = body
-            .map_err(|_| Problem::PARSE)?
-            .map_err(|_| Problem::PARSE)?
-            .to_bytes();
-        let levels: Value = serde_json::from_slice(&body).map_err(|_| Problem::PARSE)?;
-        let levels = levels.as_object().ok_or(Problem::PARSE)?;
-        let level = |name: &str| match levels.get(name) {
-            None | Some(Value::Null) => Ok(3),
-            Some(level) => level
-                .as_u64()
-                .and_then(|level| u8::try_from(level).ok())
-                .filter(|level| (1..=5).contains(level))
-                .ok_or(Problem::BAD_ARGS),
-        };
-        let levels = Levels {
-            warning: level("WarningConfidenceLevel")?,
-            pause: level("PauseConfidenceLevel")?,
-        };
-        let scheme = if self.tls { "https" } else { "http" };
-        let origin = match (&self.config.public_url, host) {
-            (Some(url), _) => url.trim_end_matches('/').to_owned(),
-            (None, Some(host)) => format!("{scheme}://{host}"),
-            (None, None) => return Err(Problem::PARSE),
-        };
-        let id = self
-            .contexts
-            .create(key.as_deref().unwrap_or_default(), levels)?;
+    fn record(&self, record: &RequestRecord, status: u16, took: Duration) {
+        let key = record.key.as_deref();
+        let key = key.map_or(String::new(), |name| format!(" key={name}"));
+        let context = record.context;
+        let context = context.map_or(String::new(), |number| format!(" ctx={number}"));
+        self.log.line(&format!(
+            "call={}{key}{context} status={status} bytes={} ms={}",
+            record.call,
+            record.bytes,
+            took.as_millis()
+        ));
+    }
+
+    fn health(&self) -> Answer {
+        let word = self.health.word();
+        let status = if word == Word::Ok { 200 } else { 503 };
+        let mut value = json!({ "Status": word.as_str(), "State": self.state.word() });
+        if let Some(why) = self.state.why() {
+            value["StateProblem"] = json!(why);
+        }
+        reply::body(status, &value)
+    }
+
+    async fn create(
+        &self,
+        peer: &Peer,
+        prefix: Prefix,
+        request: Request<Incoming>,
+        record: &mut RequestRecord,
+    ) -> Result<Answer, Refusal> {
+        let key = header(request.headers(), "x-api-key").map(str::to_owned);
+        let keys = &self.config.keys;
+        let caller = keys.check(key.as_deref(), peer.address, false)?;
+        record.key = caller.name;
+        self.creates
+            .admit(&caller.account, self.config.clock.now())?;
+        let origin = self.origin(request.headers());
+        let body = read_body(request.into_body(), CREATE_BODY, None).await;
+        let body = body.map_err(|refusal| match refusal.problem {
+            Problem::TOO_LARGE => Problem::PARSE.into(),
+            _ => refusal,
+        })?;
+        peer.connection.answering();
+        let levels = levels(&body)?;
+        let origin = origin.ok_or(Problem::PARSE)? + prefix.as_str();
+        let key = key.as_deref().unwrap_or_default();
+        let id = self.contexts.create(key, &caller.account, levels)?;
         self.stats.created();
         Ok(reply::body(
             200,
@@ -146,67 +190,159 @@ impl Service {
         ))
     }
 
-    async fn process(&self, id: &str, request: Request<Incoming>) -> RequestRecord {
-        let mut done = RequestRecord {
-            answer: reply::refuse(Problem::INTERNAL, None),
-            call: "process",
-            context: None,
-            bytes: 0,
-        };
-        let answer = self
-            .answer(id, request, &mut done.context, &mut done.bytes)
-            .await;
-        done.answer = answer.unwrap_or_else(|problem| reply::refuse(problem, None));
-        done
+    /// The beginning of the URLs given out: what was configured, or what the client called.
+    fn origin(&self, headers: &HeaderMap) -> Option<String> {
+        if let Some(url) = &self.config.public_url {
+            return Some(url.trim_end_matches('/').to_owned());
+        }
+        let scheme = if self.tls { "https" } else { "http" };
+        header(headers, HOST.as_str()).map(|host| format!("{scheme}://{host}"))
     }
 
-    async fn answer(
+    async fn process(
         &self,
+        peer: &Peer,
+        prefix: Prefix,
         id: &str,
         request: Request<Incoming>,
-        number: &mut Option<u64>,
-        bytes: &mut usize,
-    ) -> Result<Answer, Problem> {
-        let key = key_of(&request).unwrap_or_default().to_owned();
-        self.config.keys.check(Some(&key), true)?;
+        record: &mut RequestRecord,
+    ) -> Result<Answer, Refusal> {
+        let key = header(request.headers(), "x-api-key").unwrap_or_default();
+        let key = key.to_owned();
+        let keys = &self.config.keys;
+        let caller = keys.check(Some(&key), peer.address, true)?;
+        record.key.clone_from(&caller.name);
         let context = self.contexts.find(id, &key)?;
-        *number = Some(context.number);
-        let call = context.take()?;
+        record.context = Some(context.number);
+        context.check_due(self.config.clock.now())?;
         let arrived = Instant::now();
-        if request.body().size_hint().lower() > (MAX_IMAGE + MAX_OVERHEAD) as u64 {
-            return Err(Problem::TOO_LARGE);
-        }
-        let image = tokio::time::timeout(BODY_TIME, one_file(request)).await;
-        let image = image.map_err(|_| Problem::PARSE)??;
-        *bytes = image.len();
-        let verdict = &self.judge.judge(image, call.number, call.belief()).await?;
+        let older = context.upload();
+        let permit = self.uploads.begin(&caller.account, older.as_ref())?;
+        drop(older);
+        context.receive(&permit, self.config.clock.now())?;
+        let image = self.receive(request, permit).await?;
+        peer.connection.answering();
+        record.bytes = image.bytes.len();
+        let mut call = context.take(&self.config.clock, self.config.minimum)?;
+        let charge = keys.charge(&key).inspect_err(|_| call.failed())?;
+        let interval = self.config.recommended;
+        let admitted = self.judge.admit(call.slot(), interval);
+        let _admission = admitted.map_err(|later| {
+            call.expect(later.slot);
+            Problem::THROTTLED.retry_after(later.recommended)
+        })?;
+        let verdict = self.judge.judge(image, call.number, call.belief()).await;
+        let verdict = verdict.inspect_err(|refusal| {
+            // A picture that cannot be decoded took its time as any other.
+            if refusal.problem != Problem::DECODE {
+                call.failed();
+            }
+        })?;
         tokio::time::sleep(Duration::from_millis(verdict.delay_ms)).await;
-        let minimum = verdict.minimum.unwrap_or(self.config.minimum);
-        call.answered(if verdict.error.is_some() { 0 } else { minimum });
-        if let Some(word) = &verdict.error {
-            let usual = Problem::by_word(word);
-            let problem = Problem(verdict.status.unwrap_or(usual.0), usual.1, usual.2);
-            return Ok(reply::refuse(problem, verdict.retry_after));
+        if let Some(refusal) = scripted_refusal(&verdict) {
+            call.answered(0);
+            return Err(refusal);
         }
-        self.config.keys.count(&key);
+        let minimum = verdict.minimum.unwrap_or(self.config.minimum);
+        let recommended = verdict.recommended.unwrap_or(self.config.recommended);
+        let next = self.judge.appoint(minimum, recommended.max(minimum));
+        call.expect(next.slot);
+        call.answered(next.minimum);
+        drop(call);
+        charge.answered();
         self.stats.processed(arrived);
-        let recommended = verdict
-            .recommended
-            .unwrap_or(self.config.recommended)
-            .max(minimum);
-        let told = match self.config.edition {
-            // The one number of edition A is what a client waits: not the least.
-            Edition::A if self.judge.has_engine() => recommended,
-            _ => minimum,
+        self.keep(&context, &verdict);
+        Ok(self.verdict(&verdict, self.edition(prefix, &caller), next))
+    }
+
+    /// Notes for the state what the picture came to. One that shows nothing is no news.
+    fn keep(&self, context: &Context, verdict: &Verdict) {
+        let Some(store) = self.state.store() else {
+            return;
         };
-        let edition = self.config.edition;
-        Ok(reply::verdict(verdict, edition, told, recommended))
+        store.print(context.saved(self.config.clock.now()));
+        if !verdict.blind {
+            store.verdict(SavedVerdict {
+                print: context.number,
+                at: unix_millis(),
+                quality: verdict.quality,
+                score: verdict.score,
+                warning: verdict.warning,
+                pause: verdict.pause,
+            });
+        }
+    }
+
+    /// The path names the edition, else the key, else the configuration.
+    fn edition(&self, prefix: Prefix, caller: &Caller) -> Edition {
+        let asked = prefix.0.or(caller.edition);
+        asked.unwrap_or(self.config.edition)
+    }
+
+    fn verdict(&self, verdict: &Verdict, edition: Edition, next: Appointment) -> Answer {
+        let told = match edition {
+            // The one number of edition A is what a client waits: not the least.
+            Edition::A if self.judge.has_engine() => next.recommended,
+            _ => next.minimum,
+        };
+        reply::verdict(verdict, edition, told, next.recommended)
+    }
+
+    /// The image of a request; it keeps the permit as long as it is there.
+    async fn receive(
+        &self,
+        request: Request<Incoming>,
+        permit: UploadPermit,
+    ) -> Result<Image, Refusal> {
+        let limits = &self.config.limits;
+        let kind = header(request.headers(), CONTENT_TYPE.as_str());
+        let boundary = kind.and_then(multipart::boundary).ok_or(Problem::PARSE)?;
+        let boundary = boundary.to_owned();
+        let limit = BodyLimit {
+            bytes: limits.image_bytes.saturating_add(MAX_OVERHEAD),
+            stall: limits.stall,
+            time: limits.upload_time,
+        };
+        let mut bytes = read_body(request.into_body(), limit, Some(&permit)).await?;
+        permit.complete();
+        let (head, image) = (limits.header_bytes, limits.image_bytes);
+        let file = multipart::only_file(&bytes, &boundary, head, image)?;
+        bytes.truncate(file.end);
+        bytes.drain(..file.start);
+        Ok(Image {
+            bytes,
+            _permit: permit,
+        })
     }
 }
 
-fn key_of(request: &Request<Incoming>) -> Option<&str> {
-    request
-        .headers()
-        .get("x-api-key")
-        .and_then(|key| key.to_str().ok())
+/// What a script answers instead of a verdict.
+fn scripted_refusal(verdict: &Verdict) -> Option<Refusal> {
+    let usual = Problem::by_word(verdict.error.as_deref()?);
+    Some(Refusal {
+        problem: Problem(verdict.status.unwrap_or(usual.0), usual.1, usual.2),
+        retry_after: verdict.retry_after,
+    })
+}
+
+/// The confidence levels in the body of a create.
+fn levels(body: &[u8]) -> Result<Levels, Problem> {
+    let levels: Value = serde_json::from_slice(body).map_err(|_| Problem::PARSE)?;
+    let levels = levels.as_object().ok_or(Problem::PARSE)?;
+    let level = |name: &str| match levels.get(name) {
+        None | Some(Value::Null) => Ok(3),
+        Some(level) => level
+            .as_u64()
+            .and_then(|level| u8::try_from(level).ok())
+            .filter(|level| (1..=5).contains(level))
+            .ok_or(Problem::BAD_ARGS),
+    };
+    Ok(Levels {
+        warning: level("WarningConfidenceLevel")?,
+        pause: level("PauseConfidenceLevel")?,
+    })
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }

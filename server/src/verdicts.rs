@@ -21,6 +21,11 @@ pub struct Verdict {
     /// Edition B: faster inspection is suggested.
     #[serde(default)]
     pub faster: bool,
+    /// The picture shows nothing to judge; the rest is what was believed before.
+    #[serde(default)]
+    pub blind: bool,
+    /// Where it looks failed: x, y, width and height, in thousandths of the picture.
+    pub place: Option<[u16; 4]>,
     /// The shortest delay in seconds, instead of the service's.
     pub minimum: Option<u32>,
     /// The recommended delay in seconds, instead of the service's.
@@ -48,6 +53,8 @@ impl Default for Verdict {
             warning: false,
             pause: false,
             faster: false,
+            blind: false,
+            place: None,
             minimum: None,
             recommended: None,
             error: None,
@@ -71,12 +78,18 @@ pub fn parse(text: &str) -> Result<Vec<Verdict>, String> {
     {
         let verdict: Verdict =
             serde_json::from_str(line).map_err(|why| format!("line {}: {why}", n + 1))?;
+        let place_ok = verdict.place.is_none_or(|[x, y, width, height]| {
+            let inside = |start: u16, length: u16| {
+                length > 0 && u32::from(start) + u32::from(length) <= 1_000
+            };
+            inside(x, width) && inside(y, height)
+        });
         let status_ok = verdict
             .status
             .is_none_or(|status| (300..1_000).contains(&status));
-        if !(1..=10).contains(&verdict.quality) || verdict.score > 100 || !status_ok {
+        if !(1..=10).contains(&verdict.quality) || verdict.score > 100 || !status_ok || !place_ok {
             return Err(format!(
-                "line {}: quality is 1..10, score 0..100, status 300..999",
+                "line {}: quality is 1..10, score 0..100, status 300..999, place within 1000",
                 n + 1
             ));
         }

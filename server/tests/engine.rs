@@ -12,7 +12,7 @@ mod client;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use client::Print;
+use client::{Answer, Connection, Print};
 use oe_engine::{BUILT_IN, Engine};
 use oe_server::reply::Edition;
 use oe_server::{Config, Running};
@@ -71,11 +71,30 @@ fn a_black_picture_changes_no_opinion_and_a_broken_one_has_none() {
     let (_, before) = print.process(TANGLE);
     let (_, black) = print.process(BLACK);
     assert_eq!(black["Score"], before["Score"]);
+    assert_eq!(black["PrintQuality"], before["PrintQuality"]);
+    assert_eq!(black["Blind"], true);
+    assert!(black.get("Place").is_none() && before.get("Blind").is_none());
     let (status, broken) = print.process(&FINE[..FINE.len() / 2]);
     assert_eq!(
         (status, &broken["ErrorType"]),
         (400, &"OE_IMAGE_DECODE_FAILED".into())
     );
+}
+
+/// Nothing was ever seen of it: the middle, and no alarm.
+#[test]
+fn a_print_that_was_never_seen_is_in_the_middle() {
+    let service = service(Edition::B, 0);
+    let print = Print::new(service.addr());
+    for _ in 0..2 {
+        let (status, black) = print.process(BLACK);
+        assert_eq!((status, &black["Blind"]), (200, &true.into()));
+        assert_eq!(black["PrintQuality"], 5);
+        assert_eq!(black["Score"], 0);
+        assert_eq!(black["WarningSuggested"], false);
+        assert_eq!(black["PauseSuggested"], false);
+        assert_eq!(black["FasterInspectionSuggested"], false);
+    }
 }
 
 /// The model gives no number: its biases are as large as they get. A file's last bytes are these.
@@ -114,37 +133,53 @@ fn what_the_model_cannot_is_the_services_fault() {
     );
 }
 
-/// More pictures at once than can be looked at: some are told to come again, the others to come later.
-/// The engine is a slow one, so that they are still many when the last has come.
+/// More pictures at once than can be looked at: some are told to come again, at times that differ; and the
+/// shortest interval of the others grows. The engine is a slow one, so that they are still many when the last
+/// has come.
 #[test]
-fn too_many_at_once_are_throttled_and_nobody_is_lost() {
+fn too_many_at_once_get_their_turn_one_after_another() {
     let slow = Engine::new().unwrap().with_kind("plain").unwrap();
     let service = service_with(Arc::new(slow), Edition::B, 5);
     let addr = service.addr();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let prints: Vec<_> = (0..cores * 60).map(|_| Print::new(addr)).collect();
-    let answers: Vec<_> = prints
-        .into_iter()
-        .map(|print| std::thread::spawn(move || print.process(FINE)))
+    let calls: Vec<_> = (0..cores * 60)
+        .map(|_| {
+            std::thread::spawn(move || {
+                let mut connection = Connection::new(addr);
+                let path = connection.create("k");
+                connection.process(&path, "k", FINE).unwrap()
+            })
+        })
         .collect();
-    let answers: Vec<_> = answers
-        .into_iter()
-        .map(|thread| thread.join().unwrap())
-        .collect();
-    let throttled = |(status, answer): &&(u16, serde_json::Value)| {
-        *status == 503 && answer["ErrorType"] == "OE_BACKEND_THROTTLED"
-    };
-    let refused = answers.iter().filter(throttled).count();
-    let seen: Vec<u64> = answers
-        .iter()
-        .filter_map(|(_, answer)| answer["NextProcessIntervalSec"]["Minimum"].as_u64())
-        .collect();
-    assert_eq!(refused + seen.len(), answers.len(), "{answers:?}");
+    let answers: Vec<_> = calls.into_iter().map(|call| call.join().unwrap()).collect();
+    let (seen, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
     assert!(
-        refused > 0 && seen.iter().any(|minimum| *minimum > 5),
-        "{refused} {seen:?}"
+        refused.iter().all(|answer| answer.is_throttled()),
+        "{refused:?}"
     );
-    assert!(seen.contains(&5), "{seen:?}");
+    let told: Vec<_> = refused
+        .iter()
+        .filter_map(|answer| answer.retry_after())
+        .collect();
+    assert!(told.iter().all(|seconds| *seconds >= 20), "{told:?}");
+    let all = |name: &str| -> Vec<_> {
+        let interval = |answer: &&Answer| answer.body["NextProcessIntervalSec"][name].as_u64();
+        seen.iter().filter_map(interval).collect()
+    };
+    let recommended = all("Recommended");
+    assert!(
+        recommended.iter().all(|seconds| *seconds >= 20),
+        "{recommended:?}"
+    );
+    assert!(
+        !told.is_empty() && all("Minimum").contains(&5),
+        "{told:?} {recommended:?}"
+    );
+    // No second is promised to more prints than can be looked at in it: this engine does a few.
+    let mut promised = [told, recommended].concat();
+    promised.sort_unstable();
+    promised.dedup();
+    assert!(promised.len() > 1, "{promised:?}");
 }
 
 /// With the engine and with a script: the same pictures are taken, and the same refused.

@@ -8,9 +8,9 @@
 
 mod client;
 
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,7 +126,6 @@ fn both_editions_answer_as_documented_and_contexts_are_paced() {
 #[test]
 fn images_are_checked() {
     let server = start(Config::default());
-    let (_, created) = create(&server, "k", "{}");
     let mut largest = FRAME.to_vec();
     largest.resize(6_291_457, 0);
     for (files, expected) in [
@@ -137,8 +136,10 @@ fn images_are_checked() {
         (&[FRAME, FRAME], (400, "OE_BAD_ARGS")),
         (&[], (400, "OE_BAD_ARGS")),
     ] {
+        let (_, created) = create(&server, "k", "{}");
         assert_eq!(error(&process(&server, &created, "k", files)), expected);
     }
+    let (_, created) = create(&server, "k", "{}");
     assert_eq!(process(&server, &created, "k", &[&largest]).0, 413);
     assert_eq!(
         process(&server, &created, "k", &[&largest[..6_291_456]]).0,
@@ -201,17 +202,7 @@ fn every_state_of_a_key_and_every_scripted_error() {
 #[test]
 fn neither_keys_nor_context_ids_are_logged() {
     for format in ["text", "json"] {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_oe-process-server"))
-            .args(["--listen", "127.0.0.1:0", "--log", format])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut banner = String::new();
-        let mut stdout = BufReader::new(program.stdout.take().unwrap());
-        stdout.read_line(&mut banner).unwrap();
-        let server = banner.split_once("http://").unwrap().1;
-        let server = server.split(' ').next().unwrap().parse().unwrap();
+        let (program, server) = client::program(&["--log", format]);
         let json = "application/json; charset=utf-8";
         let path = "/api/gadget/v1/createcontext";
         let (status, created) = post_to(server, path, "SECRETKEY", json, b"{}");
@@ -222,9 +213,8 @@ fn neither_keys_nor_context_ids_are_logged() {
             post_to(server, &path, "SECRETKEY", kind, &parts(&[FRAME])).0,
             200
         );
-        program.kill().unwrap();
-        let output = program.wait_with_output().unwrap();
-        let log = String::from_utf8(output.stderr).unwrap();
+        program.signal("TERM");
+        let log = program.log();
         assert_eq!(log.lines().count(), 2, "{log}");
         let context = created["ContextId"].as_str().unwrap();
         assert!(

@@ -27,13 +27,13 @@ const STARTED: i64 = 1_700_000_000_000;
 fn client() -> Arc<Client> {
     let mut options = Options::default();
     options.set_backend(1).unwrap();
-    Client::with_engine(
-        &options,
-        World::default(),
-        embedded::turns(),
-        embedded::load,
-    )
-    .unwrap()
+    client_of(&options)
+}
+
+fn client_of(options: &Options) -> Arc<Client> {
+    let shared = embedded::shared();
+    let turns = Arc::clone(&shared.turns);
+    Client::with_engine(options, World::default(), turns, |setup| shared.load(setup)).unwrap()
 }
 
 fn picture(path: &str) -> Vec<u8> {
@@ -168,4 +168,27 @@ fn levels_count_from_the_next_verdict_on() {
     };
     let (quality, at_five) = warned(false);
     assert_eq!((warned(true), at_five), ((quality, true), false));
+}
+
+/// A picture takes more than there is for one client, and not for another.
+#[test]
+fn a_client_has_the_picture_memory_that_it_was_given() {
+    let look = |mb: u32| {
+        let mut options = Options::default();
+        options.set_backend(1).unwrap();
+        options.set_picture_memory_mb(mb).unwrap();
+        let session = client_of(&options).create_context_with(replay()).unwrap();
+        let picture = picture("engine/tests/pictures/50mp-flat-progressive.jpg");
+        session.process(&picture, Some(STARTED)).unwrap_err()
+    };
+    for (mb, budget) in [(0, "32000000"), (64, "64000000")] {
+        let error = look(mb);
+        assert_eq!(error.status, Status::ImageRejected);
+        assert!(error.text.contains(budget), "{}", error.text);
+    }
+    assert_eq!(
+        look(200).status,
+        Status::Blind,
+        "decoded, and of one colour"
+    );
 }

@@ -3,10 +3,9 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use oe_core::error::Status;
-use oe_core::platform::sync::{AtomicPtr, RwLock};
+use oe_core::platform::sync::RwLock;
 
 const KIND_BITS: u32 = 3;
 #[cfg(target_pointer_width = "64")]
@@ -73,23 +72,18 @@ struct Slots {
 
 /// The handles of one process.
 pub(super) struct Table {
-    pid: u32,
     /// How many forks lie between this process and the one that loaded the library.
     epoch: usize,
     slots: RwLock<Slots>,
-    /// The parent process's table. Never used, only known: a leak checker then sees what is left
-    /// alone on purpose.
-    _parents: Option<&'static Table>,
 }
 
 impl Table {
-    pub(super) fn new(pid: u32, parents: Option<&'static Table>) -> Table {
+    /// That of a child knows by its parent's which handles that one made.
+    pub(super) fn new(parents: Option<&Table>) -> Table {
         let epoch = parents.map_or(0, |table| table.epoch + 1);
         Table {
-            pid,
             epoch: low(epoch, EPOCH_BITS),
             slots: RwLock::default(),
-            _parents: parents,
         }
     }
 
@@ -152,39 +146,6 @@ impl Table {
     }
 }
 
-/// The table of this process. After a fork the child gets a new one, and leaves the parent's alone:
-/// its lock may be held by a thread that does not exist here.
-pub(super) fn of_process(published: &AtomicPtr<Table>, pid: u32) -> &'static Table {
-    let known = published.load(Ordering::Acquire);
-    // SAFETY: the pointer is null or came from `Box::into_raw` below and is never freed once it
-    // is published; the `Acquire` load sees the table whole.
-    let current = unsafe { known.as_ref() };
-    match current {
-        Some(table) if table.pid == pid => table,
-        _ => replace(published, known, pid, current),
-    }
-}
-
-#[cold]
-fn replace(
-    published: &AtomicPtr<Table>,
-    known: *mut Table,
-    pid: u32,
-    parents: Option<&'static Table>,
-) -> &'static Table {
-    let new = Box::into_raw(Box::new(Table::new(pid, parents)));
-    match published.compare_exchange(known, new, Ordering::AcqRel, Ordering::Acquire) {
-        // SAFETY: `new` came from a box just now and, being published, is never freed.
-        Ok(_) => unsafe { &*new },
-        Err(winner) => {
-            // SAFETY: `new` came from a box just now and was not published.
-            drop(unsafe { Box::from_raw(new) });
-            // SAFETY: only tables are published, never null, and none is ever freed.
-            unsafe { &*winner }
-        }
-    }
-}
-
 #[cfg(all(test, not(oe_schedules)))]
 mod tests {
     use std::ptr;
@@ -192,7 +153,7 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        Table::new(1, None)
+        Table::new(None)
     }
 
     fn status(table: &Table, kind: usize, number: usize) -> Option<Status> {
@@ -312,7 +273,7 @@ mod tests {
     fn a_child_knows_its_parents_handles() {
         let parent: &'static Table = Box::leak(Box::new(table()));
         let inherited = parent.insert(1, Arc::new(())).unwrap();
-        let child = Table::new(2, Some(parent));
+        let child = Table::new(Some(parent));
         assert_eq!(status(&child, 1, inherited), Some(Status::Forked));
         assert_eq!(status(&child, 2, inherited), Some(Status::Handle));
         assert!(child.remove(1, inherited).is_none());
@@ -320,7 +281,7 @@ mod tests {
         assert_ne!(own, inherited);
         assert!(child.get(1, own).is_ok());
         assert_eq!(status(parent, 1, own), Some(Status::Handle));
-        let grandchild = Table::new(3, Some(Box::leak(Box::new(child))));
+        let grandchild = Table::new(Some(Box::leak(Box::new(child))));
         for inherited in [inherited, own] {
             assert_eq!(status(&grandchild, 1, inherited), Some(Status::Forked));
         }
@@ -330,19 +291,12 @@ mod tests {
 /// The same under every order of things that the scheduler tries: `cargo xtask schedules`.
 #[cfg(all(test, oe_schedules))]
 mod schedules {
-    use std::ptr;
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use shuttle::thread;
 
     use super::*;
-
-    fn try_orders(body: fn()) {
-        let given = std::env::var("OE_SCHEDULES").ok();
-        let count: usize = given.and_then(|text| text.parse().ok()).unwrap_or(1_000);
-        shuttle::check_random(body, count.div_ceil(2));
-        shuttle::check_pct(body, count / 2, 3);
-    }
+    use crate::per_process::schedules::try_orders;
 
     /// Counts how often it is dropped.
     struct Counted(Arc<AtomicUsize>);
@@ -356,7 +310,7 @@ mod schedules {
     #[test]
     fn an_object_that_is_used_and_freed_twice_at_once_goes_once() {
         try_orders(|| {
-            let table = Arc::new(Table::new(1, None));
+            let table = Arc::new(Table::new(None));
             let drops = Arc::new(AtomicUsize::new(0));
             let number = table
                 .insert(2, Arc::new(Counted(Arc::clone(&drops))))
@@ -387,7 +341,7 @@ mod schedules {
     #[test]
     fn two_threads_never_get_one_number() {
         try_orders(|| {
-            let table = Arc::new(Table::new(1, None));
+            let table = Arc::new(Table::new(None));
             // So many rest that slots are used again.
             for _ in 0..=RESTING {
                 let number = table.insert(1, Arc::new(())).unwrap();
@@ -408,35 +362,6 @@ mod schedules {
             numbers.sort_unstable();
             numbers.dedup();
             assert_eq!(numbers.len(), 3);
-        });
-    }
-
-    #[test]
-    fn the_threads_of_a_child_find_one_table() {
-        try_orders(|| {
-            let parent = Box::into_raw(Box::new(Table::new(1, None)));
-            let published = Arc::new(AtomicPtr::new(parent));
-            let threads: Vec<_> = (0..3)
-                .map(|_| {
-                    let published = Arc::clone(&published);
-                    thread::spawn(move || ptr::from_ref(of_process(&published, 2)).addr())
-                })
-                .collect();
-            let found: Vec<_> = threads.into_iter().map(|one| one.join().unwrap()).collect();
-            let child = of_process(&published, 2);
-            assert_eq!((child.pid, child.epoch), (2, 1));
-            assert!(
-                found
-                    .iter()
-                    .all(|table| *table == ptr::from_ref(child).addr())
-            );
-            // SAFETY: both came from boxes, and the threads that knew them have ended.
-            drop(unsafe {
-                (
-                    Box::from_raw(ptr::from_ref(child).cast_mut()),
-                    Box::from_raw(parent),
-                )
-            });
         });
     }
 }

@@ -77,6 +77,10 @@ static void resolve(const char *url)
     IS(oe_options_set_api_key(o, "k"), OE_OK);
     IS(oe_options_set_endpoint(o, named), OE_OK);
     IS(oe_options_set_allow_http(o, 1), OE_OK);
+    IS(oe_options_set_picture_memory_mb(NULL, 8), OE_ERR_HANDLE);
+    IS(oe_options_set_picture_memory_mb(o, 3), OE_ERR_ARGUMENT);
+    IS(oe_options_set_picture_memory_mb(o, 2001), OE_ERR_ARGUMENT);
+    IS(oe_options_set_picture_memory_mb(o, 8), OE_OK); /* not for the service, which ignores it */
     IS(oe_options_set_resolve(NULL, "a", "::1"), OE_ERR_HANDLE);
     IS(oe_options_set_resolve(o, NULL, "127.0.0.1"), OE_ERR_ARGUMENT);
     IS(oe_options_set_resolve(o, "", "127.0.0.1"), OE_ERR_ARGUMENT);

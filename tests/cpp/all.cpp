@@ -32,6 +32,7 @@ static oe::client connect(const char *endpoint)
     CHECK(options.set_timeout(std::chrono::seconds(30)) == OE_OK);
     CHECK(options.set_timeout(std::chrono::milliseconds(-5)) == OE_ERR_ARGUMENT);
     CHECK(options.set_timeout(std::chrono::hours(1000000)) == OE_ERR_ARGUMENT);
+    CHECK(options.set_picture_memory_mb(64) == OE_OK && options.set_picture_memory_mb(1) == OE_ERR_ARGUMENT);
     const std::vector<int> mine(1000, 1); /* freed with the log function */
     const oe::status set = options.set_log(OE_LOG_DEBUG, [mine](std::int32_t level, const char *text) {
         lines += level > 0 && text[0] != '\0' ? mine[0] : 0;

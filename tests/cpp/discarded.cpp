@@ -22,6 +22,7 @@ void options(oe::options &o, const std::string &text, const std::uint8_t *pem)
     o.set_interval_sec(5);
     o.set_max_frame_age(std::chrono::seconds(1));
     o.set_workers(1);
+    o.set_picture_memory_mb(8);
     o.set_user_agent("x");
     o.set_user_agent(text);
     o.set_model_file("x");

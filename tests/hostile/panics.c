@@ -1,8 +1,9 @@
 /* A build in which the next call panics when it is told to: each function in turn, then its handle is freed as ever.
- * panics REPORT URL */
+ * Then the engine, deep within a look. panics REPORT URL PICTURE */
 #include "hostile.h"
 
 void oe_test_panic_next(void);
+void oe_test_panic_in_look(uint32_t nth);
 
 #define STATUS(call) do { oe_test_panic_next(); IS(call, OE_ERR_PANIC); } while (0)
 #define GIVES(call, value) do { oe_test_panic_next(); if ((call) != (value)) FAIL("%s", #call); } while (0)
@@ -66,6 +67,7 @@ static oe_options *options(const char *url)
     STATUS(oe_options_set_workers(o, 2));
     STATUS(oe_options_set_user_agent(o, "x"));
     STATUS(oe_options_set_model_file(o, NULL));
+    STATUS(oe_options_set_picture_memory_mb(o, 0));
     STATUS(oe_options_set_log(o, OE_LOG_INFO, on_log, &freed, free_data));
     CHECK(freed == 1); /* also when it fails so */
     /* None of them did anything: all are still as they were, and can be set. That they failed is remembered. */
@@ -84,9 +86,63 @@ static oe_options *options(const char *url)
     return o;
 }
 
+/* A look that panics at any of its steps, pictures half decoded among them: its context is free again and waits as after any
+ * failure, and what the look had taken, its turn and its memory, comes back. */
+static void engine(const char *path)
+{
+    static uint8_t picture[1 << 20];
+    FILE *file = fopen(path, "rb");
+    size_t length = file ? fread(picture, 1, sizeof picture, file) : 0;
+    if (file) fclose(file);
+    CHECK(length > 0);
+    oe_options *o = oe_options_new();
+    oe_client *client = NULL;
+    oe_context *context = NULL;
+    oe_print_options how = OE_PRINT_OPTIONS_INIT;
+    oe_result result = OE_RESULT_INIT;
+    oe_info info = OE_INFO_INIT;
+    char text[8193];
+    size_t len;
+    IS(oe_options_set_backend(o, OE_BACKEND_EMBEDDED), OE_OK);
+    IS(oe_options_set_picture_memory_mb(o, 5), OE_OK);
+    IS(oe_options_set_timeout_ms(o, 30000), OE_OK);
+    IS(oe_client_new(o, &client), OE_OK);
+    how.flags = OE_PRINT_REPLAY;
+    IS(oe_context_create_with(client, &how, &context), OE_OK);
+    int64_t hours = 1;
+    uint32_t nth = 1;
+    for (;; nth += 1 + nth / 8) {
+        oe_test_panic_in_look(nth);
+        oe_status status = oe_process_jpeg_at(context, picture, length, hours++ * 3600000, &result);
+        if (status == OE_OK) break; /* it asks less often */
+        IS(status, OE_ERR_PANIC);
+        IS(oe_context_info(context, &info), OE_OK);
+        CHECK(info.last_status == OE_ERR_PANIC && info.failures_in_a_row > 0);
+        IS(oe_process_jpeg_at(context, picture, length, (hours - 1) * 3600000 + 19000, &result), OE_NOT_DUE);
+        IS(oe_context_save(context, text, sizeof text, &len), OE_OK);
+    }
+    CHECK(nth > 100);
+    oe_test_panic_in_look(0);
+    /* A monitor's look: told as an error, and its worker goes on. */
+    oe_monitor *monitor = NULL;
+    oe_event event = OE_EVENT_INIT;
+    oe_test_panic_in_look(50);
+    IS(oe_monitor_start(client, 0, 0, 4, &monitor), OE_OK);
+    IS(oe_monitor_submit(monitor, picture, length, 0), OE_OK);
+    do IS(oe_client_next_event(client, 60000, &event, NULL, NULL), OE_OK); while (event.kind == OE_EVENT_FRAME_WANTED);
+    CHECK(event.kind == OE_EVENT_ERROR && event.status == OE_ERR_PANIC);
+    IS(oe_monitor_info(monitor, &info), OE_OK);
+    CHECK(info.last_status == OE_ERR_PANIC);
+    oe_monitor_free(monitor);
+    IS(oe_process_jpeg_at(context, picture, length, hours * 3600000, &result), OE_OK);
+    oe_context_free(context);
+    oe_client_free(client);
+    oe_options_free(o);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 3 || !(report = fopen(argv[1], "w"))) return 2;
+    if (argc != 4 || !(report = fopen(argv[1], "w"))) return 2;
     make_jpeg();
     int before = descriptors();
     pure();
@@ -154,6 +210,7 @@ int main(int argc, char **argv)
     oe_client_free(client);
     oe_options_free(o);
     IS(oe_monitor_pause(monitor), OE_ERR_HANDLE);
+    engine(argv[3]);
     CHECK(soon(threads, 1));
     CHECK(soon(descriptors, before));
     return finish();

@@ -11,6 +11,7 @@ mod bench;
 mod check;
 mod command;
 mod demo;
+mod draw;
 mod errors;
 mod eval;
 mod fuzz;
@@ -32,7 +33,7 @@ const USAGE: &str = "usage: cargo xtask TASK
 
 daily
   check              before a push: format, lints, header and errors, the tests of core; no tool to install
-  demo               a C program watches a print that fails; about a minute, no network
+  demo [OPTION...] [FOLDER]  a C program watches a print that fails, no network; `demo --help` says more
   header [--check]   write include/oe_process.h, or compare it with what would be written
   errors [--check]   write docs/errors.md, or compare it with what would be written
   notices [--check]  write docs/third-party-notices.txt, or compare it with what would be written
@@ -40,14 +41,18 @@ daily
   archive FILE       the static library with no global names but the header's
 
 release
-  dist [TARGET...]   archives in target/dist; fetches a compiler, zig and the rest into target/toolchain
+  dist [TARGET...]   archives in target/dist, with the engine and -lite (or only one: --full, --lite); fetches a
+                     compiler, zig and the rest into target/toolchain
+  types [TARGET...]  the compiler reads what is written for these targets, and makes nothing
+  looks [TARGET...]  the instructions of a look on each target, under qemu: where the engine goes; needs qemu-user
   install [TARGET...] the C tests with what is in these archives, natively or under qemu; pkg-config, CMake
   deb TARGET...      Debian packages from these archives' parts, of the service and of the agent; needs lintian
   wheel [TARGET...]  Python wheels from these archives' parts; the native one is installed and tested
   npm                the Node package with all libraries that dist built; it is installed and tested
   chroot             the README's install lines with these packages in a fresh Debian; needs root and debootstrap
   reproduce TARGET   dist twice, the second time from nothing: the same bytes
-  platforms          all of dist, install, deb, wheel, npm and chroot; writes the table of docs/PLATFORMS.md
+  platforms [TARGET...] dist, install, deb and wheel, and for all targets npm and chroot; writes the rows of
+                     docs/PLATFORMS.md
   release-check      whether what is here may be given away as a version
 
 long
@@ -65,7 +70,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["check"] => check::run(),
-        ["demo"] => demo::run(),
+        ["demo", words @ ..] => demo::run(words),
         ["header"] => header::run(false),
         ["header", "--check"] => header::run(true),
         ["errors"] => errors::run(false),
@@ -80,10 +85,12 @@ fn main() -> ExitCode {
         ["notices"] => notices::run(false),
         ["notices", "--check"] => notices::run(true),
         ["dist", targets @ ..] => package::run(targets),
+        ["types", targets @ ..] => package::types(targets),
         ["deb", targets @ ..] => package::debian(targets),
         ["chroot"] => package::chroot::run(),
         ["wheel", targets @ ..] => package::wheels(targets),
-        ["platforms"] => package::platforms::run(),
+        ["platforms", targets @ ..] => package::platforms::run(targets),
+        ["looks", targets @ ..] => package::looks::run(targets),
         ["reproduce", target] => package::reproduce(target),
         ["release-check"] => release::check(),
         ["npm"] => package::npm(),

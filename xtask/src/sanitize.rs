@@ -178,5 +178,5 @@ pub fn run(sanitizer: Sanitizer, seconds: &str) -> Result<(), String> {
         // A fork leaves behind what its threads held: that is no leak of anybody's.
         built.run(name, &[&url, frame, "sanitizer"], false)?;
     }
-    built.run("tests/sanitize/stress.c", &[&url, seconds], true)
+    built.run("tests/sanitize/stress.c", &[&url, seconds, frame], true)
 }

@@ -21,6 +21,8 @@ pub const TIMEOUT_MS: std::ops::RangeInclusive<u32> = 1_000..=3_600_000;
 pub const MAX_FRAME_AGE_MS: u32 = 3_600_000;
 /// The most worker threads for monitors.
 pub const MAX_WORKERS: u32 = 64;
+/// The least and the most memory for decoding pictures, in millions of bytes.
+pub const PICTURE_MEMORY_MB: std::ops::RangeInclusive<u32> = 4..=2_000;
 /// The longest product name a host may add to the user agent, in bytes.
 pub const MAX_USER_AGENT: usize = 128;
 
@@ -51,6 +53,7 @@ pub struct Options {
     pub(crate) workers: u32,
     pub(crate) product: Option<String>,
     pub(crate) model_file: Option<String>,
+    pub(crate) picture_memory: Option<usize>,
     pub(crate) log: Log,
     refused: Refused,
 }
@@ -90,6 +93,7 @@ impl Default for Options {
             workers: DEFAULT_WORKERS,
             product: None,
             model_file: None,
+            picture_memory: None,
             log: Log::default(),
             refused: Refused::default(),
         }
@@ -320,6 +324,19 @@ impl Options {
         Ok(())
     }
 
+    /// How much memory the embedded engine may take to decode pictures, in millions of bytes, all looks
+    /// of the client together; 0 shares the engine's own 32 with the other clients of the process.
+    ///
+    /// # Errors
+    /// Outside [`PICTURE_MEMORY_MB`].
+    pub fn set_picture_memory_mb(&mut self, mb: u32) -> Result<(), Error> {
+        if mb != 0 && !PICTURE_MEMORY_MB.contains(&mb) {
+            return Err(refuse("the picture memory is neither 0 nor 4 to 2,000 MB"));
+        }
+        self.picture_memory = (mb != 0).then_some(mb as usize * 1_000_000);
+        Ok(())
+    }
+
     /// The bytes of the model file, if one is set.
     ///
     /// # Errors
@@ -411,6 +428,17 @@ mod tests {
         assert!(options.set_max_frame_age_ms(3_600_001).is_err());
         assert!(options.set_workers(0).is_err());
         assert!(options.set_workers(65).is_err());
+        for (mb, bytes) in [
+            (4, Some(4_000_000)),
+            (2_000, Some(2_000_000_000)),
+            (0, None),
+        ] {
+            options.set_picture_memory_mb(mb).unwrap();
+            assert_eq!(options.picture_memory, bytes);
+        }
+        assert!(options.set_picture_memory_mb(3).is_err());
+        assert!(options.set_picture_memory_mb(2_001).is_err());
+        assert!(options.set_picture_memory_mb(u32::MAX).is_err());
         assert!(options.set_backend(2).is_err());
         assert!(options.set_trust(-1).is_err());
         assert!(options.set_allow_http(2).is_err());

@@ -231,7 +231,8 @@ impl Turns {
         drop(line);
         // The next in line may go too.
         self.changed.notify_all();
-        (!stopped).then_some(Turn { turns: self })
+        // Made only if it is one: it gives itself back.
+        (!stopped).then(|| Turn { turns: self })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::account::{Account, Purpose};
 use crate::backend::Backend;
 use crate::backend::embedded::{Embedded, Turns};
 use crate::backend::service::Service;
-use crate::engine::Engine;
+use crate::engine::{Engine, Setup};
 use crate::error::{Due, Error, Status, refuse};
 use crate::http::{HttpConfig, HttpTransport};
 use crate::monitor::{Event, Monitor, Monitors};
@@ -48,7 +48,7 @@ impl Client {
     }
 
     /// As [`new`](Self::new), in a build with an embedded engine. `load` makes it for a client that
-    /// is to have it: of the bytes of a model file, or with the built-in model. `turns` is how many may look
+    /// is to have it. `turns` is how many may look
     /// at once.
     ///
     /// # Errors
@@ -58,15 +58,19 @@ impl Client {
         options: &Options,
         world: World,
         turns: Arc<Turns>,
-        load: impl FnOnce(Option<Vec<u8>>) -> Result<Arc<dyn Engine>, String>,
+        load: impl FnOnce(Setup) -> Result<Arc<dyn Engine>, String>,
     ) -> Result<Arc<Client>, Error> {
         if options.backend == BackendKind::Service {
             return Client::new(options, world);
         }
         options.check_refused()?;
         let no_model = |why| Error::with_text(Status::Model, why);
+        let setup = Setup {
+            model: options.read_model()?,
+            picture_memory: options.picture_memory,
+        };
         let embedded = Embedded {
-            engine: load(options.read_model()?).map_err(no_model)?,
+            engine: load(setup).map_err(no_model)?,
             turns,
             clock: Arc::clone(&world.clock),
             timeout: options.timeout,

@@ -240,7 +240,9 @@ impl Job<'_> {
 
     /// Tells of an attempt that failed. What was refused here was none.
     fn failed(&self, inner: &mut Inner, error: &Error) {
+        // What was tried has a cause, of the engine too, which answers with no HTTP status.
         let refused_here = error.http_status == 0
+            && error.source.is_none()
             && (error.status.is_account()
                 || matches!(error.status, Status::StaleFrame | Status::ImageRejected));
         let none = matches!(

@@ -128,7 +128,8 @@ impl Monitor {
         options.check().map_err(damaged)?;
         let replay = |context: &Saved| context.played_ms.is_some();
         let at_service = monitors.account.backend.has_account();
-        if saved.context.as_ref().is_some_and(replay) || (at_service && options.is_for_engine()) {
+        let of_another = saved.embedded == at_service || (at_service && options.is_for_engine());
+        if of_another || saved.context.as_ref().is_some_and(replay) {
             return Err(refuse("the saved text is not of a monitor of this backend"));
         }
         let mut watch = MonitorState::new(tag, options);
@@ -401,6 +402,7 @@ impl Monitor {
                     pause_level: watch.options.pause.level().unwrap_or(0),
                     host_sec: watch.host_sec,
                     muted: watch.muted,
+                    embedded: !self.monitors.account.backend.has_account(),
                     ignore: corners(&watch.options.ignore),
                     context,
                 }

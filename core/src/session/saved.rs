@@ -108,6 +108,10 @@ pub(crate) struct SavedMonitor {
     pub(crate) pause_level: u8,
     pub(crate) host_sec: Option<u32>,
     pub(crate) muted: bool,
+    /// The embedded engine's, which a text without a context does not show. Texts of before 0.2 are all
+    /// the service's.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) embedded: bool,
     /// Left, top, width and height of what is not judged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) ignore: Vec<Corners>,
@@ -131,10 +135,15 @@ impl SavedMonitor {
             pause_level: context.pause_level,
             host_sec: context.host_sec,
             muted: false,
+            embedded: context.embedded.is_some(),
             ignore: context.ignore.clone(),
             context: Some(context),
         })
     }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Plain numbers, booleans and ASCII: there is nothing here that could fail to be written.

@@ -9,7 +9,7 @@ use crate::common::*;
 use oe_core::account::config::Options;
 use oe_core::backend::embedded::Turns;
 use oe_core::client::Client;
-use oe_core::engine::{Engine, Look, LookError, Opinion, Seen};
+use oe_core::engine::{Engine, Look, LookError, Opinion, Seen, Setup};
 use oe_core::error::{Due, Error, Status};
 use oe_core::monitor::Kind;
 use oe_core::platform::clock::{Clock, Spawn, World};
@@ -145,8 +145,8 @@ impl Eyes {
             ..World::default()
         };
         let turns = Arc::new(Turns::new(at_once));
-        let load = |file: Option<Vec<u8>>| {
-            assert_eq!(file, None);
+        let load = |setup: Setup| {
+            assert_eq!(setup, Setup::default());
             Ok(Arc::clone(&engine) as Arc<dyn Engine>)
         };
         let client = Client::with_engine(&options, world, turns, load).unwrap();
@@ -372,6 +372,64 @@ fn so_many_look_at_once() {
         gates[2].open();
     });
     assert_eq!(eyes.asked().len(), 3);
+}
+
+/// Whoever was cancelled while it waited had no turn, and gives none back.
+#[test]
+fn a_wait_in_vain_adds_no_turn() {
+    let gate = Arc::new(Gate::default());
+    let acts = [Act::Gated(Arc::clone(&gate))];
+    let eyes = Eyes::with("m", Arc::new(FakeClock::new()), 1, &acts, |_| {});
+    let prints: Vec<_> = (0..3)
+        .map(|_| eyes.print(PrintOptions::default()))
+        .collect();
+    std::thread::scope(|scope| {
+        let begin = |n: usize| {
+            let print = &prints[n];
+            let call = scope.spawn(move || status_of(print.process(&frame(n), None)));
+            while print.info().calls == 0 {
+                std::thread::yield_now();
+            }
+            call
+        };
+        let looking = begin(0);
+        gate.wait_until_reached();
+        let cancelled = begin(1);
+        prints[1].cancel();
+        assert_eq!(cancelled.join().unwrap(), Status::Cancelled);
+        let waiting = begin(2);
+        std::thread::sleep(Duration::from_millis(120));
+        let began = eyes.asked().len();
+        gate.open();
+        assert_eq!(looking.join().unwrap(), Status::Ok);
+        assert_eq!(waiting.join().unwrap(), Status::Ok);
+        assert_eq!(began, 1, "two look at once");
+    });
+}
+
+/// A picture that the engine refuses was an attempt: an error, and the next verdict its end.
+#[test]
+fn a_monitor_tells_of_a_picture_that_the_engine_refused() {
+    let eyes = Eyes::new(&[Act::Fail(LookError::Picture("it is cut off".into()))]);
+    let unset = Confidence::default();
+    let monitor = eyes.client.start_monitor(unset, unset, 1).unwrap();
+    let mut told = Vec::new();
+    for second in 0..30 {
+        monitor.submit(&frame(second), None).unwrap();
+        eyes.client.turn_monitors();
+        while let Some(event) = eyes.client.next_event(Some(Duration::ZERO)).unwrap() {
+            if event.kind != Kind::FrameWanted {
+                told.push((event.kind, event.status));
+            }
+        }
+        eyes.clock.advance_secs(1);
+    }
+    let expected = [
+        (Kind::Error, Status::ImageRejected),
+        (Kind::Recovered, Status::Ok),
+        (Kind::Result, Status::Ok),
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]
@@ -768,4 +826,59 @@ fn levels_change_while_it_prints() {
     let last = eyes.asked().pop().unwrap();
     assert_eq!(last.levels, (Some(2), Some(2)));
     assert_eq!(eyes.client.usage().creates, creates);
+}
+
+/// A monitor's text says whose it is, also before its print has begun; those of before 0.2 do not, and
+/// are the service's.
+#[test]
+fn a_monitor_s_text_is_of_one_backend_from_the_start() {
+    let (eyes, rig) = (Eyes::new(&[]), Rig::new(vec![]));
+    let unset = Confidence::default();
+    let begin = |client: &Client| client.start_monitor(unset, unset, 1).unwrap();
+    let of_engine = begin(&eyes.client).save().unwrap();
+    let of_service = begin(&rig.client).save().unwrap();
+    let refused = |client: &Client, text: &str| {
+        let error = client.start_saved_monitor(text, 2).unwrap_err();
+        assert!(error.text.contains("of this backend"), "{}", error.text);
+        assert_eq!(error.status, Status::Argument);
+    };
+    refused(&rig.client, &of_engine);
+    refused(&eyes.client, &of_service);
+    eyes.client.start_saved_monitor(&of_engine, 2).unwrap();
+    rig.client.start_saved_monitor(&of_service, 2).unwrap();
+    // As 0.1.0 wrote it.
+    let old = r#"oe-monitor-1 {"warning_level":0,"pause_level":0,"host_sec":null,"muted":false,"context":null}"#;
+    rig.client.start_saved_monitor(old, 3).unwrap();
+    refused(&eyes.client, old);
+}
+
+/// A minute of pictures with nothing to see: told once, with no result and no error, and its end too.
+#[test]
+fn im_05_a_monitor_of_a_dark_room_says_that_nobody_watches() {
+    let eyes = Eyes::new(&[Act::Nothing, Act::Nothing, Act::Nothing, Act::Nothing]);
+    let unset = Confidence::default();
+    let monitor = eyes.client.start_monitor(unset, unset, 1).unwrap();
+    let mut told = Vec::new();
+    for second in 0..100 {
+        monitor.submit(&frame(second), None).unwrap();
+        eyes.client.turn_monitors();
+        while let Some(event) = eyes.client.next_event(Some(Duration::ZERO)).unwrap() {
+            if event.kind != Kind::FrameWanted {
+                told.push((second, event.kind, event.status));
+            }
+        }
+        eyes.clock.advance_secs(1);
+    }
+    let kinds: Vec<_> = told
+        .iter()
+        .map(|(_, kind, status)| (*kind, *status))
+        .collect();
+    assert_eq!(kinds[0], (Kind::CameraStalled, Status::Blind), "{told:?}");
+    assert!((60..70).contains(&told[0].0), "{told:?}");
+    assert_eq!(
+        kinds[1..],
+        [(Kind::CameraBack, Status::Ok), (Kind::Result, Status::Ok)]
+    );
+    let info = monitor.info().unwrap();
+    assert_eq!((info.last_quality, info.calls), (9, 5));
 }

@@ -1,6 +1,8 @@
+mod view;
+
 use super::*;
-use crate::Cells;
 use crate::blind::Blind;
+use crate::{Cells, Thumbnail};
 
 const USUAL: f64 = -3.0;
 
@@ -214,10 +216,20 @@ fn seen(failure: f64, pixels: u64, cells: &[usize]) -> Observation {
         side: 10,
         odds: (0..100).map(|cell| Some(odds(cell))).collect(),
     };
+    // A print that goes on moves.
+    let moves = |place: usize| {
+        if (place as u64 + pixels % 7).is_multiple_of(7) {
+            60
+        } else {
+            100
+        }
+    };
     Observation {
         look: look(failure, pixels),
         place: cells.place(),
         cells,
+        // A print moves.
+        thumbnail: Thumbnail(std::array::from_fn(moves)),
     }
 }
 
@@ -340,6 +352,10 @@ fn a_saved_filter_is_small_and_a_damaged_one_is_refused() {
         ("/places/agreement", serde_json::json!(2.0)),
         ("/places/seen", serde_json::json!(vec![0; 5_000])),
         ("/last", serde_json::json!(null)),
+        ("/view/light", serde_json::json!(-1.0)),
+        ("/view/shown", serde_json::json!("00")),
+        ("/view/pictures", serde_json::json!(-1)),
+        ("/view", serde_json::json!(null)),
     ] {
         let mut damaged = good.clone();
         *damaged.pointer_mut(part).unwrap() = value;

@@ -10,6 +10,7 @@
 )]
 
 mod calls;
+mod embedded;
 mod log;
 mod peers;
 mod world;
@@ -25,6 +26,7 @@ use oe_engine::{Ask, BUILT_IN, Engine};
 use oe_picture::{Budget, Picture, PictureError};
 
 pub use calls::{calls, uploads_of};
+pub use embedded::{embedded, verdicts_of};
 pub use log::log;
 pub use peers::peers;
 
@@ -40,6 +42,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("saved", saved),
     ("options", options),
     ("calls", calls),
+    ("embedded", embedded),
     ("peers", peers),
     ("log", log),
     ("model", model),
@@ -120,9 +123,10 @@ pub fn trust(data: &[u8]) {
     }
 }
 
-/// A saved text, of a context and of a monitor.
+/// A saved text, of a context and of a monitor, at the service and at the embedded engine: never at both.
 pub fn saved(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
+    embedded::saved(&text);
     let world = world::World::new(Vec::new());
     let client = world.client();
     let mut contexts = Vec::new();

@@ -56,15 +56,20 @@ impl World {
         })))
     }
 
-    pub(crate) fn client(self: &Arc<Self>) -> Arc<Client> {
-        let mut options = Options::default();
-        options.set_api_key(Some("SECRETKEY")).expect("a good key");
-        let world = clock::World {
+    /// The clock and the threads.
+    pub(crate) fn outside(self: &Arc<Self>) -> clock::World {
+        clock::World {
             clock: Arc::clone(self) as _,
             spawn: Arc::clone(self) as _,
             ..clock::World::default()
-        };
-        Client::with_transport(&options, world, Arc::clone(self) as _).expect("good options")
+        }
+    }
+
+    pub(crate) fn client(self: &Arc<Self>) -> Arc<Client> {
+        let mut options = Options::default();
+        options.set_api_key(Some("SECRETKEY")).expect("a good key");
+        Client::with_transport(&options, self.outside(), Arc::clone(self) as _)
+            .expect("good options")
     }
 
     pub(crate) fn advance(&self, time: Duration) {

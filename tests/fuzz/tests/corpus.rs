@@ -9,7 +9,7 @@
 
 use std::path::Path;
 
-use oe_fuzz::{TARGETS, uploads_of};
+use oe_fuzz::{TARGETS, uploads_of, verdicts_of};
 use oe_test_support::Random;
 
 /// At most this many bytes of noise.
@@ -79,4 +79,16 @@ fn the_calls_get_as_far_as_sending_frames() {
         .collect();
     assert!(uploads.iter().all(|count| *count > 0), "{uploads:?}");
     assert!(uploads.iter().sum::<usize>() > 20, "{uploads:?}");
+}
+
+#[test]
+fn the_embedded_prints_get_as_far_as_verdicts_and_pauses() {
+    let seen: Vec<_> = corpus("embedded")
+        .iter()
+        .map(|seed| verdicts_of(seed))
+        .collect();
+    let sum = seen
+        .iter()
+        .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    assert!(sum.0 > 100 && sum.1 > 10, "{seen:?}");
 }

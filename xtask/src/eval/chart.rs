@@ -1,8 +1,8 @@
 //! The picture of a report: what was told against what is true, and how evidence is spread.
 
-use super::canvas::{Canvas, Ink};
 use super::measure::Weighed;
 use super::report::Report;
+use crate::draw::{Canvas, Ink};
 
 const WIDTH: usize = 1040;
 const HEIGHT: usize = 480;

@@ -18,6 +18,8 @@ pub struct Entry {
     pub kind: String,
     /// Where the tangles are: left, top, right, bottom, in shares of the picture.
     pub boxes: Vec<[f64; 4]>,
+    /// When it was taken, in seconds from some moment of its group; None: not a frame of a time-lapse.
+    pub seconds: Option<u64>,
 }
 
 impl Entry {
@@ -35,6 +37,7 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
     let needed = |name: &str| column(name).ok_or_else(|| format!("no column {name:?}"));
     let (file, failure, group) = (needed("file")?, needed("failure")?, needed("group")?);
     let (set, kind, boxes) = (column("set"), column("kind"), column("boxes"));
+    let seconds = column("seconds");
     let mut entries = Vec::new();
     for (n, line) in lines.enumerate().filter(|(_, line)| !line.is_empty()) {
         let wrong = |what: &str| format!("line {}: {what}", n + 2);
@@ -54,6 +57,13 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
         let source = set.map_or(folder, |column| cells[column]);
         let boxes =
             boxes_of(cell(boxes), source).ok_or_else(|| wrong("boxes are class:x:y:w:h"))?;
+        let seconds = match cell(seconds) {
+            "" => None,
+            cell => Some(
+                cell.parse()
+                    .map_err(|_| wrong("seconds are a whole number"))?,
+            ),
+        };
         entries.push(Entry {
             file: file.to_owned(),
             failed,
@@ -61,6 +71,7 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
             group: format!("{source}/{}", cells[group]),
             kind: cell(kind).to_owned(),
             boxes: if failed { boxes } else { Vec::new() },
+            seconds,
         });
     }
     Ok(entries)
@@ -100,6 +111,8 @@ mod tests {
         assert!(found[1].is_presentation() && found[1].group != found[0].group);
         let sets = parse("file,failure,set,group\n0.jpg,1,HK,G\n").unwrap();
         assert_eq!((sets[0].source.as_str(), sets[0].failed), ("HK", true));
+        let timed = parse("file,failure,group,seconds\n0.jpg,1,G,40\n1.jpg,1,G,\n").unwrap();
+        assert_eq!((timed[0].seconds, timed[1].seconds), (Some(40), None));
     }
 
     #[test]
@@ -109,6 +122,7 @@ mod tests {
             ("file,failure,group\na,1,g\nb,2,g\n", "line 3: failure"),
             ("file,failure,group\na,1\n", "line 2: as many"),
             ("file,failure,group,boxes\na,1,g,0:1:1:1\n", "line 2: boxes"),
+            ("file,failure,group,seconds\na,1,g,-1\n", "line 2: seconds"),
         ] {
             let told = parse(text).unwrap_err();
             assert!(told.contains(why), "{told}");

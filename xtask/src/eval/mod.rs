@@ -3,9 +3,7 @@
 //! The engine itself looks at each picture of a manifest; what it says is compared with the labels. Each
 //! source weighs the same, intervals are by scene. Printed as tables, and written as JSON and a picture.
 
-mod canvas;
 mod chart;
-mod font;
 mod look;
 mod manifest;
 mod measure;
@@ -29,9 +27,10 @@ set (source; else the folder of the file), kind, boxes (class:x:y:w:h, middle an
   --out FOLDER     where eval.json, eval.png and scores.csv go; target/eval if not given
   --squares        also writes squares.rgb: what the network was given, for model/check.py
 
-With --prints whole prints are played with the pictures (those of PICTURES/val/manifest.csv too, where there is one):
-alarms on fine ones, delays after a failure begins. prints.json, prints.png and looks.csv go to --out; looks that are
-in looks.csv are not made again.";
+With --prints whole prints are played: alarms on fine ones, delays after a failure begins. Where the manifest has a
+column seconds (when a picture was taken), each group is a time-lapse, and its failure begins with its first failed
+picture. Otherwise prints are put together from the pictures (those of PICTURES/val/manifest.csv too, where there is
+one). prints.json, prints.png and looks.csv go to --out; looks that are in looks.csv are not made again.";
 
 /// What is asked for.
 struct Options {

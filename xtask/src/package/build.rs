@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::folder;
-use super::target::{Linker, System, Target};
+use super::target::{Linker, System, Target, Variant};
 use super::windows;
 use crate::command::output;
 use crate::generated::{read, root};
@@ -57,8 +57,8 @@ fn flags(target: Target) -> String {
     flags.join(" ")
 }
 
-/// `cargo build`, for this target.
-fn cargo(target: Target) -> Result<Command, String> {
+/// `cargo build` or `cargo check`, for this target.
+fn cargo(target: Target, verb: &str) -> Result<Command, String> {
     let mut cargo = toolchain::cargo()?;
     match target.linker {
         Linker::Zig => {
@@ -66,13 +66,13 @@ fn cargo(target: Target) -> Result<Command, String> {
             let path = std::env::var("PATH").unwrap_or_default();
             cargo.env("PATH", format!("{}:{path}", zig.join("bin").display()));
             cargo.env("PYTHONPATH", &zig);
-            cargo.arg("zigbuild");
+            cargo.arg(format!("zig{verb}"));
         }
         Linker::Gcc => {
             let triple = target.triple.replace('-', "_").to_uppercase();
             let gcc = format!("{}gcc", target.tools);
             cargo.env(format!("CARGO_TARGET_{triple}_LINKER"), gcc);
-            cargo.arg("build");
+            cargo.arg(verb);
         }
     }
     if target.triple == "i686-pc-windows-gnu" {
@@ -151,13 +151,48 @@ fn relink(target: Target, archive: &Path) -> Result<PathBuf, String> {
     Ok(to)
 }
 
-/// Builds both.
-pub fn library(target: Target) -> Result<Built, String> {
-    let mut cargo = cargo(target)?;
+/// What is built in. 32-bit ARM's NEON intrinsics are not stable; this compiler opens them as it opens
+/// the building of a standard library, and the processor is asked before they are used.
+fn features(target: Target, variant: Variant) -> &'static [&'static str] {
+    match variant {
+        Variant::Lite => &["--no-default-features"],
+        Variant::Full if target.triple.starts_with("armv7-") => {
+            &["--features", "oe-process-engine/arm-neon"]
+        }
+        Variant::Full => &[],
+    }
+}
+
+/// Where the libraries of a target lie, ready to be packed.
+pub fn parts(target: Target, variant: Variant) -> PathBuf {
+    let name = match variant {
+        Variant::Full => target.name.to_owned(),
+        Variant::Lite => format!("{}-lite", target.name),
+    };
+    folder().join("parts").join(name)
+}
+
+/// Has the compiler read the library for a target, with everything that is written for that alone.
+pub fn check(target: Target, variant: Variant) -> Result<(), String> {
+    let mut cargo = cargo(target, "check")?;
     cargo.args(["--package", "oe-process"]);
+    cargo.args(features(target, variant));
+    output("cargo check", &target.hint(), &mut cargo).map(drop)
+}
+
+/// Has cargo build both libraries, and says where.
+pub fn compile(target: Target, variant: Variant) -> Result<PathBuf, String> {
+    let mut cargo = cargo(target, "build")?;
+    cargo.args(["--package", "oe-process"]);
+    cargo.args(features(target, variant));
     output("cargo build", &target.hint(), &mut cargo)?;
-    let release = folder().join("build").join(target.triple).join("release");
-    let parts = folder().join("parts").join(target.name);
+    Ok(folder().join("build").join(target.triple).join("release"))
+}
+
+/// Builds both and makes them ready to be packed.
+pub fn library(target: Target, variant: Variant) -> Result<Built, String> {
+    let release = compile(target, variant)?;
+    let parts = parts(target, variant);
     fs::create_dir_all(&parts).map_err(|why| why.to_string())?;
     let name = match target.is_windows() {
         true => "oe_process.dll",
@@ -189,11 +224,12 @@ pub fn library(target: Target) -> Result<Built, String> {
 
 /// Builds the service for a target and gives the program, stripped.
 pub fn server(target: Target) -> Result<PathBuf, String> {
-    let mut cargo = cargo(target)?;
+    let mut cargo = cargo(target, "build")?;
     cargo.args(["--package", "oe-process-server"]);
+    cargo.args(features(target, Variant::Full));
     output("cargo build", &target.hint(), &mut cargo)?;
     let release = folder().join("build").join(target.triple).join("release");
-    let to = folder().join("parts").join(target.name);
+    let to = parts(target, Variant::Full);
     fs::create_dir_all(&to).map_err(|why| why.to_string())?;
     let to = to.join("oe-process-server");
     let mut strip = Command::new(format!("{}strip", target.tools));

@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::contents::VERSION;
-use super::target::{System, Target};
+use super::target::{System, Target, Variant};
 use crate::command::output;
 use crate::generated::{read, root};
 
-/// Bytes of the engine and its model in a library.
-const ENGINE: u64 = 4_400_000;
-/// Bytes that the stripped library may have, and the static one, joined and not.
-const MOST: [u64; 3] = [2_200_000 + ENGINE, 4_000_000 + ENGINE, 5_500_000 + ENGINE];
+/// Bytes that the lite library may have, stripped, and the static one, joined and not.
+const MOST: [u64; 3] = [2_300_000, 4_000_000, 5_500_000];
+/// Bytes of the engine and its model in any of them.
+const ENGINE: u64 = 4_300_000;
+
+/// What the engine cannot be without.
+const MODEL: &str = "engine/model/oe-vision.model";
 
 /// What a shared library may ask for: parts of the C library.
 const NEEDED: &[&str] = &[
@@ -41,17 +44,23 @@ const DLLS: &[&str] = &[
 /// A staged tree that is looked at.
 struct Staged<'a> {
     target: Target,
+    variant: Variant,
     folder: &'a Path,
 }
 
-/// Exports, what is needed at run time, size, licences, and no path of this machine.
-pub fn staged(target: Target, folder: &Path) -> Result<(), String> {
-    let staged = Staged { target, folder };
+/// Exports, what is needed at run time, size, the engine or none, licences, and no path of this machine.
+pub fn staged(target: Target, variant: Variant, folder: &Path) -> Result<(), String> {
+    let staged = Staged {
+        target,
+        variant,
+        folder,
+    };
     match target.is_windows() {
         true => staged.dll()?,
         false => staged.shared_object()?,
     }
     staged.sizes()?;
+    staged.model()?;
     for file in ["LICENSE-MIT", "LICENSE-APACHE", "third-party-notices.txt"] {
         let path = folder.join("share/doc/oe-process").join(file);
         if !path.exists() {
@@ -154,13 +163,16 @@ impl Staged<'_> {
     }
 
     fn sizes(&self) -> Result<(), String> {
-        let archive = if self.target.joins() {
-            MOST[1]
-        } else {
-            MOST[2]
+        let engine = match self.variant {
+            Variant::Full => ENGINE,
+            Variant::Lite => 0,
         };
+        let archive = MOST[if self.target.joins() { 1 } else { 2 }];
         let shared = MOST[0] + self.target.more();
-        let both = [(self.shared(), shared), (self.archive(), archive)];
+        let both = [
+            (self.shared(), engine + shared),
+            (self.archive(), engine + archive),
+        ];
         let count = if self.target.has_static() { 2 } else { 1 };
         for (file, most) in both.into_iter().take(count) {
             let len = fs::metadata(&file)
@@ -172,6 +184,25 @@ impl Staged<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The model is where it should be, with the notice of what it was made from, and nowhere else.
+    fn model(&self) -> Result<(), String> {
+        let full = self.variant == Variant::Full;
+        let model = fs::read(root().join(MODEL)).map_err(|why| format!("{MODEL}: {why}"))?;
+        let head = model.get(..256).ok_or("a model that is no model")?;
+        let libraries = [self.shared(), self.archive()];
+        let count = if self.target.has_static() { 2 } else { 1 };
+        for file in libraries.iter().take(count) {
+            let bytes = fs::read(file).map_err(|why| format!("{}: {why}", file.display()))?;
+            if holds(&bytes, head) != full {
+                return Err(format!("{}: model inside: {}", file.display(), !full));
+            }
+        }
+        match self.folder.join("share/doc/oe-process/NOTICE").exists() == full {
+            true => Ok(()),
+            false => Err(format!("{}: NOTICE: {}", self.folder.display(), !full)),
+        }
     }
 }
 

@@ -10,6 +10,9 @@ use crate::command::output;
 use crate::generated::read;
 
 const TOOLS: &str = "as root: apt-get install debootstrap";
+/// The other is gone, and what needs it is not.
+const SAME: &str =
+    "! dpkg -s liboe-process0 >/dev/null 2>&1 && dpkg -s liboe-process-dev >/dev/null";
 const ARCHITECTURE: &str = "amd64";
 
 /// Makes the Debian, puts the packages beside, and types.
@@ -26,7 +29,12 @@ pub fn run() -> Result<(), String> {
     let place = here.join("root/install");
     drop(fs::remove_dir_all(&place));
     fs::create_dir_all(&place).map_err(|why| why.to_string())?;
-    for name in ["liboe-process0", "liboe-process-dev", "oe-process-server"] {
+    for name in [
+        "liboe-process0",
+        "liboe-process0-lite",
+        "liboe-process-dev",
+        "oe-process-server",
+    ] {
         let file = format!("{name}_{VERSION}_{ARCHITECTURE}.deb");
         let from = folder().join(&file);
         fs::copy(&from, place.join(&file)).map_err(|why| {
@@ -70,12 +78,15 @@ fn install_lines() -> Result<String, String> {
 }
 
 /// Every line must succeed. What they start in the background ends with them, and what they
-/// installed is taken away again, which must succeed too.
+/// installed is taken away again, which must succeed too. Before that the lite library takes the other's place, and
+/// what is compiled runs with it.
 fn typed(here: &Path, lines: &str) -> Result<String, String> {
     let script = format!(
         "set -e\ncd /root/install\nexport DEBIAN_FRONTEND=noninteractive LC_ALL=C\n\
          trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{lines}\n\
-         apt-get purge -y -qq liboe-process0 liboe-process-dev oe-process-server >/dev/null\n\
+         apt-get install -y -qq ./liboe-process0-lite_*.deb >/dev/null\n\
+         {SAME} && ./watch --help >/dev/null\n\
+         apt-get purge -y -qq liboe-process0-lite liboe-process-dev oe-process-server >/dev/null\n\
          [ ! -e /etc/default/oe-process-server ]\n"
     );
     let mut chroot = Command::new("chroot");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::build::Built;
-use super::target::Target;
+use super::target::{Target, Variant};
 use super::{folder, sbom, windows};
 use crate::command::output;
 use crate::generated::{read, root};
@@ -30,6 +30,12 @@ const FILES: &[(&str, &str)] = &[
     ("docs/errors.md", "share/doc/oe-process/docs"),
 ];
 
+/// What goes with the engine: whose pictures its model was trained on, and what it sees.
+const OF_THE_ENGINE: &[(&str, &str)] = &[
+    ("NOTICE", "share/doc/oe-process"),
+    ("docs/MODEL_CARD.md", "share/doc/oe-process/docs"),
+];
+
 /// What is filled in.
 const TEMPLATES: &[(&str, &str)] = &[
     ("oe_process.pc", "lib/pkgconfig"),
@@ -42,16 +48,25 @@ fn failed(path: &Path) -> impl Fn(std::io::Error) -> String {
     move |why| format!("{path}: {why}")
 }
 
+/// What an archive is called, but for its end.
+pub fn name(target: Target, variant: Variant) -> String {
+    format!("{}-{VERSION}-{}", variant.stem(), target.name)
+}
+
 /// Lays out what is packed.
-pub fn stage(target: Target, built: &Built) -> Result<PathBuf, String> {
-    let staged = folder().join(format!("oe-process-{VERSION}-{}", target.name));
+pub fn stage(target: Target, variant: Variant, built: &Built) -> Result<PathBuf, String> {
+    let staged = folder().join(name(target, variant));
     drop(fs::remove_dir_all(&staged));
     let place = |under: &str| {
         let place = staged.join(under);
         fs::create_dir_all(&place).map_err(failed(&place))?;
         Ok::<PathBuf, String>(place)
     };
-    for (from, under) in FILES {
+    let more = match variant {
+        Variant::Full => OF_THE_ENGINE,
+        Variant::Lite => &[],
+    };
+    for (from, under) in FILES.iter().chain(more) {
         let name = Path::new(from).file_name().unwrap_or_default();
         let to = place(under)?.join(name);
         fs::copy(root().join(from), &to).map_err(failed(&root().join(from)))?;
@@ -69,7 +84,7 @@ pub fn stage(target: Target, built: &Built) -> Result<PathBuf, String> {
         }
     }
     let sbom = place("share/oe-process")?.join("sbom.cdx.json");
-    fs::write(&sbom, sbom::of(target)?).map_err(failed(&sbom))?;
+    fs::write(&sbom, sbom::of(target, variant)?).map_err(failed(&sbom))?;
     let lib = place("lib")?;
     if target.has_static() {
         let to = lib.join("liboe_process.a");

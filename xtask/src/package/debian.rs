@@ -6,13 +6,22 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::contents::{Place, VERSION, filled};
-use super::target::Target;
+use super::target::{Target, Variant};
 use super::{agent, build, check, folder};
 use crate::command::output;
 use crate::generated::{read, root};
 
 const TOOLS: &str = "apt-get install dpkg-dev lintian";
 const MAINTAINER: &str = "The oe-process authors <maintainers@oe-process.example>";
+
+const FULL: &str = "liboe-process0";
+const LITE: &str = "liboe-process0-lite";
+const WITH: &str = "\
+ \x20This package has the shared library, with an engine that looks at\n \
+ pictures on this machine, without a service and without a network.";
+const WITHOUT: &str = "\
+ \x20This package has the shared library without the engine that looks at\n \
+ pictures on this machine: a third of the size.";
 
 /// Of the changelog's last entry, which every file's time is cut to.
 const RELEASED: (&str, &str) = ("Tue, 24 Nov 2026 00:00:00 +0000", "1795478400");
@@ -29,7 +38,7 @@ struct Package<'a> {
 
 /// Debian's name of a target's processor, and the folder of its libraries; none for a target that
 /// Debian has no port for.
-fn architecture(target: Target) -> Option<(&'static str, &'static str)> {
+pub fn architecture(target: Target) -> Option<(&'static str, &'static str)> {
     match target.name {
         "x86_64-linux-gnu" => Some(("amd64", "x86_64-linux-gnu")),
         "aarch64-linux-gnu" => Some(("arm64", "aarch64-linux-gnu")),
@@ -46,7 +55,8 @@ pub fn run(target: Target) -> Result<(), String> {
     let server = build::server(target)?;
     check::glibc(target, &server)?;
     let made = [
-        library(target, architecture, &libdir)?,
+        library(target, Variant::Full, architecture, &libdir)?,
+        library(target, Variant::Lite, architecture, &libdir)?,
         development(target, architecture, &libdir)?,
         service(architecture, &server)?,
         klipper_agent(target, architecture)?,
@@ -58,32 +68,39 @@ pub fn run(target: Target) -> Result<(), String> {
     Ok(())
 }
 
-fn parts(target: Target) -> PathBuf {
-    folder().join("parts").join(target.name)
-}
-
-fn library(target: Target, architecture: &str, libdir: &str) -> Result<PathBuf, String> {
-    let package = Package::new(
-        "liboe-process0",
-        architecture,
-        "libs",
-        "libc6 (>= 2.17)",
-        "watches 3D prints for the programs that run printers\n \
+/// The shared library. The lite one takes the other's place: what asks for that runs with it too.
+fn library(
+    target: Target,
+    variant: Variant,
+    architecture: &str,
+    libdir: &str,
+) -> Result<PathBuf, String> {
+    let (name, title, more) = match variant {
+        Variant::Full => (FULL, "", WITH),
+        Variant::Lite => (LITE, ", without an engine", WITHOUT),
+    };
+    let description = format!(
+        "watches 3D prints for the programs that run printers{title}\n \
          Gives snapshots of a running print to the Gadget Process API of\n \
          OctoEverywhere, or to a service of one's own, and says what is seen: a\n \
          quality, when to warn the user, when to pause the print, and when to come\n \
          again. It keeps the service's pace and acts on nothing that is in doubt.\n \
-         .\n \
-         This package has the shared library.",
-    )?;
+         .\n{more}",
+    );
+    let package = Package::new(name, architecture, "libs", "libc6 (>= 2.17)", &description)?;
     let real = format!("liboe_process.so.{VERSION}");
     package.copy(
-        &parts(target).join("liboe_process.so"),
+        &build::parts(target, variant).join("liboe_process.so"),
         libdir,
         &real,
         0o644,
     )?;
     package.link(&real, libdir, "liboe_process.so.0")?;
+    if variant == Variant::Lite {
+        // lintian wants a library's package called after its SONAME: that name is the full one's.
+        let lines = format!("{LITE}: package-name-doesnt-match-sonames liboe-process0\n");
+        package.write(&lines, "/usr/share/lintian/overrides", LITE)?;
+    }
     package.control("shlibs", "liboe_process 0 liboe-process0\n")?;
     package.control("triggers", "activate-noawait ldconfig\n")?;
     let names = read("tests/abi/symbols.txt")?;
@@ -110,7 +127,7 @@ fn development(target: Target, architecture: &str, libdir: &str) -> Result<PathB
         let from = root().join("include").join(header);
         package.copy(&from, "/usr/include", header, 0o644)?;
     }
-    let archive = parts(target).join("liboe_process.a");
+    let archive = build::parts(target, Variant::Full).join("liboe_process.a");
     package.copy(&archive, libdir, "liboe_process.a", 0o644)?;
     package.link("liboe_process.so.0", libdir, "liboe_process.so")?;
     let place = Place::debian(libdir);
@@ -202,7 +219,10 @@ fn klipper_agent(target: Target, architecture: &str) -> Result<PathBuf, String> 
         security.arg(files.join(unit)),
     )?;
     package.copy(
-        &agent::program(target, &parts(target).join("liboe_process.so"))?,
+        &agent::program(
+            target,
+            &build::parts(target, Variant::Full).join("liboe_process.so"),
+        )?,
         "/usr/bin",
         name,
         0o755,
@@ -244,7 +264,7 @@ impl<'a> Package<'a> {
         })?;
         package.write(&notices, &doc, "third-party-notices.txt")?;
         package.compress(&format!("usr/share/doc/{name}/third-party-notices.txt"))?;
-        if section == "net" {
+        if name != LITE {
             package.write(&read("NOTICE")?, &doc, "NOTICE")?;
         }
         let (date, _) = RELEASED;
@@ -303,13 +323,18 @@ impl<'a> Package<'a> {
         let size = output("du", TOOLS, &mut du)?;
         let size = size.split_whitespace().next().unwrap_or_default();
         let shared = match self.section {
-            "libs" => "Multi-Arch: same\n",
-            "libdevel" => "Multi-Arch: same\n",
+            "libs" | "libdevel" => "Multi-Arch: same\n",
             _ => "",
+        };
+        let place = match self.name == LITE {
+            true => {
+                format!("Provides: {FULL} (= {VERSION})\nConflicts: {FULL}\nReplaces: {FULL}\n")
+            }
+            false => String::new(),
         };
         let text = format!(
             "Package: {}\nSource: oe-process\nVersion: {VERSION}\nArchitecture: {}\nMaintainer: {MAINTAINER}\n\
-             Installed-Size: {size}\nDepends: {}\nSection: {}\nPriority: optional\n{shared}Description: {}\n",
+             Installed-Size: {size}\nDepends: {}\n{place}Section: {}\nPriority: optional\n{shared}Description: {}\n",
             self.name, self.architecture, self.depends, self.section, self.description
         );
         self.control("control", &text)?;

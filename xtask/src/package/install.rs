@@ -5,19 +5,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::contents::VERSION;
+use super::contents;
 use super::services::Services;
-use super::target::{Runner, System, Target};
+use super::target::{Runner, System, Target, Variant};
 use super::{build, folder};
 use crate::command::output;
 use crate::generated::root;
 
 const TOOLS: &str = "apt-get install pkg-config cmake g++";
+const EMBEDDED: &str = "tests/install/embedded.c";
 const WINE: &str = "apt-get install wine64";
 
 /// An unpacked archive.
 struct Installed {
     target: Target,
+    variant: Variant,
     prefix: PathBuf,
     programs: PathBuf,
 }
@@ -40,12 +42,14 @@ impl Kind {
 
 /// Compiles programs with what is in a target's archive, shared and static, and runs them against
 /// the service: natively, under qemu or under Wine.
-pub fn run(target: Target) -> Result<(), String> {
-    let installed = Installed::unpack(target)?;
+pub fn run(target: Target, variant: Variant) -> Result<(), String> {
+    let installed = Installed::unpack(target, variant)?;
     if target.runner == Runner::None {
         for kind in installed.kinds() {
-            installed.compile("tests/install/host.c", *kind)?;
-            println!("  tests/install/host.c, {}: linked", kind.name());
+            for source in ["tests/install/host.c", EMBEDDED] {
+                installed.compile(source, *kind)?;
+                println!("  {source}, {}: linked", kind.name());
+            }
         }
         println!("  nothing here runs its programs");
         return Ok(());
@@ -53,6 +57,10 @@ pub fn run(target: Target) -> Result<(), String> {
     let services = Services::start(&installed.programs)?;
     for kind in installed.kinds() {
         installed.tests(*kind, &services)?;
+        installed.embedded(*kind)?;
+    }
+    if variant != target.fullest() {
+        return Ok(());
     }
     installed.watch(&services)?;
     match target.runner {
@@ -63,11 +71,11 @@ pub fn run(target: Target) -> Result<(), String> {
 }
 
 impl Installed {
-    fn unpack(target: Target) -> Result<Installed, String> {
-        let name = format!("oe-process-{VERSION}-{}", target.name);
+    fn unpack(target: Target, variant: Variant) -> Result<Installed, String> {
+        let name = contents::name(target, variant);
         let place = folder().join("installed");
         drop(fs::remove_dir_all(place.join(&name)));
-        let programs = place.join("programs").join(target.name);
+        let programs = place.join("programs").join(&name);
         fs::create_dir_all(&programs).map_err(|why| why.to_string())?;
         let mut unpack = match target.is_windows() {
             true => {
@@ -87,6 +95,7 @@ impl Installed {
         output("unpacking", hint, &mut unpack)?;
         let installed = Installed {
             target,
+            variant,
             prefix: place.join(name),
             programs,
         };
@@ -123,6 +132,21 @@ impl Installed {
             output(source, &self.run_hint(), &mut run)?;
             println!("  {source}, {}: passed", kind.name());
         }
+        Ok(())
+    }
+
+    /// Plays the demo's print for the engine, without a network and a key; where there is none, choosing
+    /// it says so.
+    fn embedded(&self, kind: Kind) -> Result<(), String> {
+        let program = self.compile(EMBEDDED, kind)?;
+        let mut run = self.runner(&program);
+        run.arg(root().join("demo/frames"));
+        run.arg(match self.variant {
+            Variant::Full => "1",
+            Variant::Lite => "0",
+        });
+        output(EMBEDDED, &self.run_hint(), &mut run)?;
+        println!("  {EMBEDDED}, {}: passed", kind.name());
         Ok(())
     }
 

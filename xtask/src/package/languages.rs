@@ -7,8 +7,8 @@ use std::process::Command;
 use oe_server::{Config, Running};
 
 use super::contents::VERSION;
-use super::target::{Runner, TARGETS, Target};
-use super::{check, folder};
+use super::target::{Runner, TARGETS, Target, Variant};
+use super::{build, check, folder};
 use crate::command::output;
 use crate::generated::root;
 
@@ -59,11 +59,9 @@ fn library(target: Target) -> &'static str {
     }
 }
 
+/// With the engine, where the target has it.
 fn built(target: Target) -> PathBuf {
-    folder()
-        .join("parts")
-        .join(target.name)
-        .join(library(target))
+    build::parts(target, target.fullest()).join(library(target))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), String> {
@@ -72,12 +70,14 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
     fs::copy(from, to).map(drop).map_err(failed)
 }
 
-fn licences(to: &Path) -> Result<(), String> {
-    for file in [
+fn licences(to: &Path, variant: Variant) -> Result<(), String> {
+    let model = (variant == Variant::Full).then_some("NOTICE");
+    let all = [
         "LICENSE-MIT",
         "LICENSE-APACHE",
         "docs/third-party-notices.txt",
-    ] {
+    ];
+    for file in all.into_iter().chain(model) {
         let from = root().join(file);
         copy(&from, &to.join(from.file_name().unwrap_or_default()))?;
     }
@@ -120,7 +120,7 @@ pub fn wheel(target: Target) -> Result<(), String> {
         &built(target),
         &staged.join("oe_process").join(library(target)),
     )?;
-    licences(&staged.join("licenses"))?;
+    licences(&staged.join("licenses"), target.fullest())?;
     let mut pip = Command::new("python3");
     pip.args([
         "-m",
@@ -213,7 +213,7 @@ pub fn npm() -> Result<(), String> {
     ] {
         copy(&here.join(file), &staged.join(file))?;
     }
-    licences(&staged.join("licenses"))?;
+    licences(&staged.join("licenses"), Variant::Full)?;
     for target in TARGETS {
         let (Some(name), true) = (node_folder(*target), built(*target).exists()) else {
             println!("  without {}", target.name);

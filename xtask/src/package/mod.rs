@@ -8,6 +8,7 @@ mod contents;
 mod debian;
 mod install;
 mod languages;
+pub mod looks;
 pub mod platforms;
 mod sbom;
 mod services;
@@ -17,7 +18,7 @@ mod windows;
 use std::path::PathBuf;
 
 use crate::generated::root;
-use target::named;
+use target::{asked, named};
 
 /// Where everything goes.
 pub fn folder() -> PathBuf {
@@ -26,21 +27,30 @@ pub fn folder() -> PathBuf {
 
 /// Makes the archives of these targets; of all, when none is named.
 pub fn run(names: &[&str]) -> Result<(), String> {
-    for target in named(names)? {
-        println!("{} ...", target.name);
-        let built = build::library(target)?;
-        let staged = contents::stage(target, &built)?;
-        check::staged(target, &staged)?;
+    for (target, variant) in asked(names)? {
+        println!("{}{} ...", target.name, variant.note());
+        let built = build::library(target, variant)?;
+        let staged = contents::stage(target, variant, &built)?;
+        check::staged(target, variant, &staged)?;
         println!("  {}", contents::pack(target, &staged)?.display());
     }
     contents::sums()
 }
 
+/// Has the compiler read the library for these targets, which takes a fraction of making it.
+pub fn types(names: &[&str]) -> Result<(), String> {
+    for (target, variant) in asked(names)? {
+        println!("{}{} ...", target.name, variant.note());
+        build::check(target, variant)?;
+    }
+    Ok(())
+}
+
 /// Uses the archives that are there as their users do.
 pub fn install(names: &[&str]) -> Result<(), String> {
-    for target in named(names)? {
-        println!("{} ...", target.name);
-        install::run(target)?;
+    for (target, variant) in asked(names)? {
+        println!("{}{} ...", target.name, variant.note());
+        install::run(target, variant)?;
     }
     Ok(())
 }
@@ -80,10 +90,10 @@ pub fn reproduce(name: &str) -> Result<(), String> {
     };
     run(&[name])?;
     let before = sums()?;
-    for made in [
-        folder().join("build").join(target.triple),
-        folder().join("parts").join(target.name),
-    ] {
+    let parts = target.variants().iter();
+    let parts = parts.map(|variant| build::parts(target, *variant));
+    let made = [folder().join("build").join(target.triple)];
+    for made in made.into_iter().chain(parts) {
         std::fs::remove_dir_all(&made).map_err(|why| format!("{}: {why}", made.display()))?;
     }
     run(&[name])?;

@@ -33,11 +33,46 @@ pub enum Runner {
     None,
 }
 
+/// What a library of a target has inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// The engine and its model too.
+    Full,
+    /// The client of a service, no more: a third of the size.
+    Lite,
+}
+
+impl Variant {
+    /// What the archive's name begins with.
+    pub fn stem(self) -> &'static str {
+        match self {
+            Variant::Full => "oe-process",
+            Variant::Lite => "oe-process-lite",
+        }
+    }
+
+    /// As it is said in lines for people.
+    pub fn note(self) -> &'static str {
+        match self {
+            Variant::Full => "",
+            Variant::Lite => ", lite",
+        }
+    }
+}
+
+/// A look that takes more millions of instructions than this holds up a printer's board for too long:
+/// there the library comes without the engine.
+pub const MOST_A_LOOK: u32 = 2_000;
+
 /// A machine that the library is given away for.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
     /// In the archive's name.
     pub name: &'static str,
+    /// Millions of instructions that a look at one of the demo's pictures takes on the least processor
+    /// that the target is for, as `cargo xtask looks` counts them. None: nobody has counted
+    /// yet, and until then there is no engine.
+    pub look: Option<u32>,
     /// What rustc calls it.
     pub triple: &'static str,
     /// Its C library.
@@ -62,6 +97,7 @@ const OLD: System = System::Gnu("2.17");
 pub const TARGETS: &[Target] = &[
     Target {
         name: "x86_64-linux-gnu",
+        look: Some(986),
         triple: "x86_64-unknown-linux-gnu",
         system: OLD,
         linker: Linker::Zig,
@@ -72,6 +108,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "aarch64-linux-gnu",
+        look: Some(456),
         triple: "aarch64-unknown-linux-gnu",
         system: OLD,
         linker: Linker::Zig,
@@ -82,6 +119,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "armv7-linux-gnueabihf",
+        look: Some(712),
         triple: "armv7-unknown-linux-gnueabihf",
         system: OLD,
         linker: Linker::Zig,
@@ -92,6 +130,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "mipsel-linux-gnu",
+        look: Some(4145),
         triple: "mipsel-unknown-linux-gnu",
         system: System::Gnu("2.35"),
         linker: Linker::Gcc,
@@ -102,6 +141,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "x86_64-linux-musl",
+        look: Some(986),
         triple: "x86_64-unknown-linux-musl",
         system: System::Musl,
         linker: Linker::Zig,
@@ -112,6 +152,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "aarch64-linux-musl",
+        look: Some(456),
         triple: "aarch64-unknown-linux-musl",
         system: System::Musl,
         linker: Linker::Zig,
@@ -122,6 +163,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "armv7-linux-musleabihf",
+        look: Some(712),
         triple: "armv7-unknown-linux-musleabihf",
         system: System::Musl,
         linker: Linker::Zig,
@@ -132,6 +174,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "mipsel-linux-musl",
+        look: None,
         triple: "mipsel-unknown-linux-musl",
         system: System::Musl,
         linker: Linker::Zig,
@@ -142,6 +185,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "x86_64-windows",
+        look: Some(986),
         triple: "x86_64-pc-windows-gnu",
         system: System::Windows,
         linker: Linker::Gcc,
@@ -152,6 +196,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "i686-windows",
+        look: None,
         triple: "i686-pc-windows-gnu",
         system: System::Windows,
         linker: Linker::Gcc,
@@ -162,10 +207,36 @@ pub const TARGETS: &[Target] = &[
     },
 ];
 
+/// A 32-bit Linux for what cannot be run or counted on 32-bit Windows; nothing is given away for it.
+pub const I686_LINUX: Target = Target {
+    name: "x86-linux-musl",
+    look: None,
+    triple: "i686-unknown-linux-musl",
+    system: System::Musl,
+    linker: Linker::Zig,
+    runner: Runner::None,
+    tools: "x86_64-linux-gnu-",
+    packages: "gcc",
+    caveat: "",
+};
+
 impl Target {
     /// What installs its tools.
     pub fn hint(self) -> String {
         format!("apt-get install {}", self.packages)
+    }
+
+    /// What is made for it, the fullest first.
+    pub fn variants(self) -> &'static [Variant] {
+        match self.look.is_some_and(|look| look < MOST_A_LOOK) {
+            true => &[Variant::Full, Variant::Lite],
+            false => &[Variant::Lite],
+        }
+    }
+
+    /// What packages for languages take, which have one library for each target.
+    pub fn fullest(self) -> Variant {
+        self.variants().first().copied().unwrap_or(Variant::Lite)
     }
 
     /// Whether it is a DLL that is given away.
@@ -213,6 +284,28 @@ impl Target {
             }
         }
     }
+}
+
+/// What is asked for: targets by name, or all; of each both variants, or those that `--full` and `--lite` say.
+pub fn asked(words: &[&str]) -> Result<Vec<(Target, Variant)>, String> {
+    let (options, names): (Vec<&str>, Vec<&str>) =
+        words.iter().partition(|word| word.starts_with("--"));
+    let wanted = match options.as_slice() {
+        [] => [Variant::Full, Variant::Lite].as_slice(),
+        ["--full"] => &[Variant::Full],
+        ["--lite"] => &[Variant::Lite],
+        _ => return Err(format!("{options:?}: not --full or --lite")),
+    };
+    let both = |target: Target| {
+        target
+            .variants()
+            .iter()
+            .map(move |variant| (target, *variant))
+    };
+    let all = named(&names)?.into_iter().flat_map(both);
+    Ok(all
+        .filter(|(_, variant)| wanted.contains(variant))
+        .collect())
 }
 
 /// Those with these names; all, when none is named.

@@ -1,7 +1,7 @@
 //! The operating curve: how long it takes to tell a failure against how often it is told wrongly.
 
 use super::report::{Report, Watched};
-use crate::eval::canvas::{Canvas, Ink};
+use crate::draw::{Canvas, Ink};
 
 const WIDTH: usize = 1040;
 const HEIGHT: usize = 480;

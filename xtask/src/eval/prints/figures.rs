@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::super::measure::{Figure, unseen};
+use super::chance::Chance;
 use super::play::{PACE, Print, Told};
-use super::views::Chance;
 
 /// How often scenes are drawn again for an interval.
 const ROUNDS: usize = 400;
@@ -20,10 +20,12 @@ pub struct Outcome<'a> {
 
 impl<'a> Outcome<'a> {
     pub fn of(print: &'a Print, told: Told) -> Outcome<'a> {
+        let ends = print.seconds.first().zip(print.seconds.last());
+        let watched = ends.map_or(0, |(first, last)| last - first + PACE);
         Outcome {
             kind: &print.kind,
             scene: print.scene,
-            hours: (print.frames.len() as u64 * PACE) as f64 / 3_600.0,
+            hours: watched as f64 / 3_600.0,
             told,
         }
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use oe_engine::{Ask, Cells, Engine};
+use oe_engine::{Ask, Cells, Engine, Thumbnail};
 
 use super::super::{read_bytes, said};
 use super::views::{self, View};
@@ -20,6 +20,8 @@ pub struct Look {
     pub evidence: Option<f64>,
     /// The same of each part, to hundredths.
     pub cells: Cells,
+    /// How bright it is, and where.
+    pub thumbnail: Thumbnail,
 }
 
 /// A picture to look at.
@@ -38,7 +40,7 @@ pub type Looks = BTreeMap<(String, String), Look>;
 /// Looks that are needed and not in the file are made and added to it. A file of another model is begun
 /// anew.
 pub fn all(engine: &Engine, wanted: &[Wanted], path: &Path) -> Result<Looks, String> {
-    let head = format!("{} views-1\n", engine.name());
+    let head = format!("{} views-2\n", engine.name());
     let text = fs::read_to_string(path).unwrap_or_default();
     let mut known = Looks::new();
     if text.starts_with(&head) {
@@ -102,7 +104,13 @@ fn views_of(engine: &Engine, one: &Wanted, known: &Looks) -> Result<String, Stri
             Some(blind) => format!("{blind:?}"),
             None => format!("{:.4}", told.look.failure),
         };
-        let _ = write!(lines, "{},{},{evidence},", one.file, view.name());
+        let thumbnail = String::from(told.thumbnail);
+        let _ = write!(
+            lines,
+            "{},{},{evidence},{thumbnail},",
+            one.file,
+            view.name()
+        );
         for odds in &told.cells.odds {
             let _ = write!(lines, "{:.0} ", odds.unwrap_or(f64::NAN) * 100.0);
         }
@@ -119,6 +127,7 @@ fn parse(line: &str) -> Option<((String, String), Look)> {
         .split(',');
     let (file, view) = (parts.next()?.to_owned(), parts.next()?.to_owned());
     let evidence = parts.next()?.parse().ok();
+    let thumbnail = Thumbnail::try_from(parts.next()?.to_owned()).ok()?;
     let cells = parts.next()?.split_whitespace();
     let odds: Vec<Option<f64>> = cells
         .map(|cell| cell.parse::<f64>().ok().filter(|odds| odds.is_finite()))
@@ -128,6 +137,7 @@ fn parse(line: &str) -> Option<((String, String), Look)> {
     let look = Look {
         evidence,
         cells: Cells { side, odds },
+        thumbnail,
     };
     (side * side == look.cells.odds.len()).then_some(((file, view), look))
 }
@@ -138,13 +148,17 @@ mod tests {
 
     #[test]
     fn a_line_is_read_and_half_of_one_is_not() {
-        let ((file, view), look) = parse("a.jpg,camera-1,-2.5000,-250 -100 NaN 30 ;").unwrap();
+        let bright = "64".repeat(64);
+        let line = format!("a.jpg,camera-1,-2.5000,{bright},-250 -100 NaN 30 ;");
+        let ((file, view), look) = parse(&line).unwrap();
         assert_eq!((file.as_str(), view.as_str()), ("a.jpg", "camera-1"));
         assert_eq!((look.evidence, look.cells.side), (Some(-2.5), 2));
         assert_eq!(look.cells.odds[2..], [None, Some(0.3)]);
-        let blind = parse("a.jpg,dark,Dark,;").unwrap().1;
+        assert_eq!(look.thumbnail.0, [100; 64]);
+        let blind = parse(&format!("a.jpg,dark,Dark,{bright},;")).unwrap().1;
         assert_eq!((blind.evidence, blind.cells.side), (None, 0));
-        assert_eq!(parse("a.jpg,camera-1,-2.5000,-250 -1"), None);
+        assert_eq!(parse(&line[..line.len() - 5]), None);
+        assert_eq!(parse("a.jpg,camera-1,-2.5000,-250 -100 NaN 30 ;"), None);
         assert_eq!(parse(""), None);
     }
 }

@@ -12,15 +12,10 @@ use super::views::View;
 pub const PACE: u64 = 20;
 /// Pictures before and after a failure begins, and of a lasting disturbance: five minutes.
 pub const LONG: usize = 15;
-/// Pictures of a hand: a minute.
-const SHORT: usize = 3;
 /// Scenes with fewer fine pictures than this are put together, those of a source,
 const FEW: usize = 10;
 /// to prints of so many pictures.
 const CHAIN: usize = 30;
-
-/// The kind of a print that is disturbed by nothing: what is told of it is not told of a disturbance.
-pub const UNDISTURBED: &str = "nothing, 10 min";
 
 /// A print that is watched.
 #[derive(Clone, Debug)]
@@ -30,6 +25,8 @@ pub struct Print<'a> {
     /// The scene that its pictures, or those of its failure, are of.
     pub scene: &'a str,
     pub frames: Vec<&'a Look>,
+    /// When each was taken.
+    pub seconds: Vec<u64>,
     /// The first picture that shows a failure.
     pub onset: Option<usize>,
     /// From here on the camera sends the same picture, if it ever does.
@@ -42,14 +39,28 @@ pub struct Album<'a> {
 }
 
 impl<'a> Album<'a> {
-    fn get(&self, file: &str, view: View) -> Option<&'a Look> {
+    pub fn get(&self, file: &str, view: View) -> Option<&'a Look> {
         self.looks.get(&(file.to_owned(), view.name()))
     }
 
-    /// These pictures by a camera, over and over to so many.
-    fn cycle(&self, files: &[String], view: View, count: usize) -> Vec<&'a Look> {
-        let files = files.iter().cycle().take(count);
-        files.filter_map(|file| self.get(file, view)).collect()
+    /// Each of these pictures by a camera.
+    pub fn each(&self, files: &[String], view: View) -> Vec<&'a Look> {
+        files
+            .iter()
+            .filter_map(|file| self.get(file, view))
+            .collect()
+    }
+
+    /// These pictures by a camera, over and over to so many; few ones each time in another moment.
+    pub fn cycle(&self, files: &[String], view: View, count: usize) -> Vec<&'a Look> {
+        let moment = |n: usize| match files.len() < usize::from(View::MOMENTS) {
+            true => view.moment(n / files.len()),
+            false => view,
+        };
+        let files = files.iter().cycle().take(count).enumerate();
+        files
+            .filter_map(|(n, file)| self.get(file, moment(n)))
+            .collect()
     }
 }
 
@@ -92,7 +103,7 @@ pub fn held<'a>(album: &Album<'a>, scenes: &'a [Scene]) -> Vec<Print<'a>> {
     prints.collect()
 }
 
-fn print<'a>(
+pub fn print<'a>(
     kind: &str,
     scene: &'a Scene,
     frames: Vec<&'a Look>,
@@ -101,6 +112,7 @@ fn print<'a>(
     Print {
         kind: kind.to_owned(),
         scene: &scene.name,
+        seconds: (0..frames.len() as u64).map(|n| n * PACE).collect(),
         frames,
         onset,
         frozen: None,
@@ -145,46 +157,6 @@ fn failing<'a>(album: &Album<'a>, scene: &'a Scene, fine: &[String]) -> Vec<Prin
         print(&scene.source, scene, frames, Some(onset))
     });
     prints.collect()
-}
-
-/// A fine print of each scene with each disturbance.
-pub fn disturbances<'a>(album: &Album<'a>, scenes: &'a [Scene]) -> Vec<Print<'a>> {
-    let hands = [View::Hand(0), View::Hand(1), View::Hand(2)];
-    let kinds: [(&str, &[View], usize, bool); 8] = [
-        (UNDISTURBED, &[View::Camera(0)], 2 * LONG, false),
-        ("a hand, a minute", &hands, SHORT, true),
-        ("an open door, 5 min", &[View::Door], LONG, true),
-        ("lamp off, some light, 5 min", &[View::Dim], LONG, true),
-        ("lamp off, dark, 5 min", &[View::Dark], LONG, true),
-        ("camera moved for good", &[View::Moved], 2 * LONG, false),
-        ("head parked, 5 min", &[View::Head], LONG, true),
-        (
-            "frozen picture, 10 min",
-            &[View::Camera(0)],
-            2 * LONG,
-            false,
-        ),
-    ];
-    let mut prints = Vec::new();
-    for scene in scenes {
-        let Some(first) = scene.fine.first() else {
-            continue;
-        };
-        let fine = || album.cycle(&scene.fine, View::Camera(0), LONG);
-        for (kind, views, count, over) in kinds {
-            let mut frames = fine();
-            let start = frames.len();
-            let shown = views.iter().cycle().take(count);
-            frames.extend(shown.filter_map(|view| album.get(first, *view)));
-            if over {
-                frames.extend(fine());
-            }
-            let mut print = print(kind, scene, frames, None);
-            print.frozen = kind.starts_with("frozen").then_some(start);
-            prints.push(print);
-        }
-    }
-    prints
 }
 
 /// What was told of one print, of warning (0) and pause (1).
@@ -258,7 +230,9 @@ impl Watcher for Average {
 pub fn play(print: &Print, watcher: &mut dyn Watcher) -> Told {
     let (mut told, mut before) = (Told::default(), [false; 2]);
     let onset = print.onset.unwrap_or(usize::MAX);
-    for (n, look) in print.frames.iter().enumerate() {
+    let since = print.onset.and_then(|onset| print.seconds.get(onset));
+    let frames = print.frames.iter().zip(&print.seconds);
+    for (n, (look, at)) in frames.enumerate() {
         // No two pictures of a living camera are the same.
         let pixels = print.frozen.map_or(n, |frozen| n.min(frozen)) as u64;
         let seen = Observation {
@@ -269,14 +243,15 @@ pub fn play(print: &Print, watcher: &mut dyn Watcher) -> Told {
             },
             place: None,
             cells: Cells::clone(&look.cells),
+            thumbnail: look.thumbnail,
         };
-        let now = watcher.take(Duration::from_secs(n as u64 * PACE), &seen);
+        let now = watcher.take(Duration::from_secs(*at), &seen);
         for which in 0..2 {
             if n < onset && now[which] && !before[which] {
                 told.alarms[which] += 1;
             }
             if n >= onset && now[which] && told.delay[which].is_none() {
-                told.delay[which] = Some((n - onset) as f64 * PACE as f64);
+                told.delay[which] = since.map(|since| (at - since) as f64);
             }
         }
         before = now;
@@ -286,6 +261,8 @@ pub fn play(print: &Print, watcher: &mut dyn Watcher) -> Told {
 
 #[cfg(test)]
 mod tests {
+    use oe_engine::Thumbnail;
+
     use super::*;
 
     fn look(evidence: f64) -> Look {
@@ -295,17 +272,24 @@ mod tests {
                 side: 1,
                 odds: vec![Some(evidence)],
             },
+            thumbnail: Thumbnail([100; 64]),
         }
     }
 
     #[test]
     fn alarms_are_counted_before_the_onset_and_delays_after() {
         let (fine, failed) = (look(-2.8), look(3.4));
+        // A print that goes on moves.
+        let moved = Look {
+            thumbnail: Thumbnail(std::array::from_fn(|n| 90 + (n % 2 * 20) as u8)),
+            ..failed.clone()
+        };
         let mut frames = vec![&fine; LONG];
-        frames.extend(vec![&failed; LONG]);
+        frames.extend([&failed, &moved].into_iter().cycle().take(LONG));
         let mut print = Print {
             kind: String::new(),
             scene: "",
+            seconds: (0..frames.len() as u64).map(|n| n * PACE).collect(),
             frames,
             onset: Some(LONG),
             frozen: None,
@@ -319,6 +303,12 @@ mod tests {
         print.onset = None;
         let told = play(&print, &mut Filtered::new(3, -2.8));
         assert_eq!((told.alarms, told.delay), ([1, 1], [None, None]));
+        // At half the pace the same pictures take twice as long.
+        print.onset = Some(LONG);
+        print.seconds.iter_mut().for_each(|at| *at *= 2);
+        let told = play(&print, &mut Average::new(1.5));
+        assert_eq!(told.delay, [Some(80.0); 2]);
+        print.onset = None;
         // The first failed picture is the last that counts.
         print.frozen = Some(LONG);
         let told = play(&print, &mut Filtered::new(3, -2.8));

@@ -2,15 +2,16 @@
 
 use serde_json::{Value, json};
 
+use super::disturbed::UNDISTURBED;
 use super::figures::{self, Outcome};
-use super::play::{Average, Filtered, Print, UNDISTURBED, Watcher, play};
+use super::play::{Average, Filtered, Print, Watcher, play};
 use crate::bench::table;
 use crate::eval::measure::Figure;
 
 /// Seconds within which a warning and a pause have to be told.
 const LIMITS: [f64; 2] = [180.0, 300.0];
 /// The level of which the tables say more.
-const LEVEL: usize = 3;
+pub const LEVEL: u8 = 3;
 /// The means over which the plain average alarms: from so many log odds on, in steps of a half,
 const FIRST: f64 = -2.5;
 const STEPS: usize = 12;
@@ -21,6 +22,7 @@ const SHOWN: usize = 3;
 const RIVAL: &str = "average over +1.0";
 
 /// The prints of each kind.
+#[derive(Default)]
 pub struct Prints<'a> {
     pub passing: Vec<Print<'a>>,
     pub held: Vec<Print<'a>>,
@@ -33,7 +35,7 @@ pub struct Prints<'a> {
 pub struct Watched<'a> {
     pub name: String,
     /// A level, 1 to 5; none for the plain average.
-    pub level: Option<usize>,
+    pub level: Option<u8>,
     passing: Vec<Outcome<'a>>,
     held: Vec<Outcome<'a>>,
     onsets: Vec<Outcome<'a>>,
@@ -43,7 +45,7 @@ pub struct Watched<'a> {
 
 impl<'a> Watched<'a> {
     fn new(
-        (name, level): (String, Option<usize>),
+        (name, level): (String, Option<u8>),
         prints: &'a Prints,
         watcher: &dyn Fn() -> Box<dyn Watcher>,
     ) -> Watched<'a> {
@@ -99,7 +101,7 @@ impl<'a> Report<'a> {
     /// Watches all prints in each way.
     pub fn of(model: &str, prints: &'a Prints, usual: f64) -> Report<'a> {
         let levels = (1..=5_u8).map(|level| {
-            let name = (format!("filter, level {level}"), Some(usize::from(level)));
+            let name = (format!("filter, level {level}"), Some(level));
             Watched::new(name, prints, &|| Box::new(Filtered::new(level, usual)))
         });
         let averages = (0..STEPS).map(|n| {
@@ -136,6 +138,9 @@ impl<'a> Report<'a> {
     }
 
     fn alarms(&self, title: &str, of: Of<'_, 'a>) {
+        if self.watched.iter().all(|one| of(one).is_empty()) {
+            return;
+        }
         let mut rows = vec![table::row([
             "",
             "warnings",
@@ -166,6 +171,9 @@ impl<'a> Report<'a> {
     }
 
     fn delays(&self, title: &str, of: Of<'_, 'a>) {
+        if self.watched.iter().all(|one| of(one).is_empty()) {
+            return;
+        }
         let head = [
             "",
             "told early",
@@ -194,6 +202,9 @@ impl<'a> Report<'a> {
 
     /// The middle level, and the average that tells about as much of failures.
     fn disturbances(&self) {
+        if self.watched.iter().all(|one| one.disturbed.is_empty()) {
+            return;
+        }
         let head = ["", "prints", "warnings", "pauses", "prints", RIVAL];
         let mut rows = vec![table::row(head)];
         let of = |found: Option<&Watched<'a>>| found.map(Watched::by_kind).unwrap_or_default();
