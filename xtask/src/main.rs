@@ -46,7 +46,7 @@ release
   types [TARGET...]  the compiler reads what is written for these targets, and makes nothing
   looks [TARGET...]  the instructions of a look on each target, under qemu: where the engine goes; needs qemu-user
   install [TARGET...] the C tests with what is in these archives, natively or under qemu; pkg-config, CMake
-  deb TARGET...      Debian packages from these archives' parts, and of the service; needs lintian
+  deb TARGET...      Debian packages from these archives' parts, of the service and of the agent; needs lintian
   wheel [TARGET...]  Python wheels from these archives' parts; the native one is installed and tested
   npm                the Node package with all libraries that dist built; it is installed and tested
   chroot             the README's install lines with these packages in a fresh Debian; needs root and debootstrap

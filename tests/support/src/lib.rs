@@ -6,6 +6,7 @@ pub mod jpeg;
 pub mod library;
 pub mod moonraker;
 pub mod peer;
+pub mod program;
 pub mod storm;
 
 /// Numbers that look drawn, the same for the same seed (xorshift). The seed must not be 0.

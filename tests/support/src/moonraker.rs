@@ -125,6 +125,14 @@ pub struct Job {
     pub gone: bool,
     /// Klipper is restarting: Moonraker answers 503.
     pub restarting: bool,
+    /// Klipper's own state; "" is ready.
+    pub klipper: &'static str,
+    /// Sections that `printer.cfg` has not.
+    pub missing: Vec<&'static str>,
+    /// The variable of the agent's macro.
+    pub muted: bool,
+    /// The cameras of the web interface, as JSON.
+    pub webcams: String,
     /// Pause commands that came, refused ones too.
     pub pauses: u32,
     /// G-code scripts that came.
@@ -218,6 +226,62 @@ fn json_text(text: &str) -> String {
     format!("\"{}\"", units.collect::<String>())
 }
 
+/// The objects that were asked for. Of one that Klipper does not have, a member that was asked for is null.
+fn status(job: &Job, line: &str) -> String {
+    let total = job.begun.map_or(0.0, |begun| begun.elapsed().as_secs_f64());
+    let mut objects = format!(
+        r#""print_stats": {{"filename": {}, "total_duration": {total}, "print_duration": {}, "filament_used": 1.5, "state": "{}", "message": "", "info": {{"total_layer": null, "current_layer": null}}}}"#,
+        json_text(&job.file),
+        total / 2.0,
+        job.state,
+    );
+    let klipper = if job.klipper.is_empty() {
+        "ready"
+    } else {
+        job.klipper
+    };
+    let is_paused = (job.state == "paused").to_string();
+    let state = format!("\"{klipper}\"");
+    let muted = job.muted.to_string();
+    for (name, query, member, value) in [
+        ("webhooks", "&webhooks", "state", &state),
+        ("pause_resume", "&pause_resume", "is_paused", &is_paused),
+        (
+            "gcode_macro OE_PROCESS",
+            "&gcode_macro%20OE_PROCESS",
+            "muted",
+            &muted,
+        ),
+    ] {
+        let missing = job.missing.contains(&name);
+        let value = match (missing, line.contains(&format!("{query}="))) {
+            (false, _) => format!("\"{member}\": {value}"),
+            (true, true) => format!("\"{member}\": null"),
+            (true, false) => String::new(),
+        };
+        if line.contains(query) {
+            objects += &format!(r#", "{name}": {{{value}}}"#);
+        }
+    }
+    format!(r#"{{"result": {{"eventtime": 578243.57, "status": {{{objects}}}}}}}"#)
+}
+
+/// The sections of `printer.cfg`.
+fn sections(job: &Job) -> String {
+    let all = [
+        "virtual_sdcard",
+        "pause_resume",
+        "respond",
+        "display_status",
+        "gcode_macro OE_PROCESS",
+        "gcode_macro _OE_NOTIFY",
+    ];
+    let have = all.iter().filter(|name| !job.missing.contains(name));
+    let have: Vec<_> = have.map(|name| format!(r#""{name}": {{}}"#)).collect();
+    let config = have.join(", ");
+    format!(r#"{{"result": {{"status": {{"configfile": {{"config": {{{config}}}}}}}}}}}"#)
+}
+
 fn answer(shared: &Mutex<Job>, head: &str, stream: &mut TcpStream) {
     const JSON: &str = "Content-Type: application/json; charset=UTF-8";
     let line = head.lines().next().unwrap_or_default();
@@ -239,14 +303,30 @@ fn answer(shared: &Mutex<Job>, head: &str, stream: &mut TcpStream) {
         let body = br#"{"error": {"code": 503, "message": "Klippy Host not connected"}}"#;
         respond(stream, "503 Service Unavailable", JSON, body);
     } else if line.starts_with("GET /printer/objects/query?print_stats") {
-        let total = job.begun.map_or(0.0, |begun| begun.elapsed().as_secs_f64());
-        let body = format!(
-            r#"{{"result": {{"eventtime": 578243.57, "status": {{"print_stats": {{"filename": {}, "total_duration": {total}, "print_duration": {}, "filament_used": 1.5, "state": "{}", "message": "", "info": {{"total_layer": null, "current_layer": null}}}}}}}}}}"#,
-            json_text(&job.file),
-            total / 2.0,
-            job.state,
-        );
+        respond(stream, "200 OK", JSON, status(&job, line).as_bytes());
+    } else if line.starts_with("GET /printer/objects/query?configfile=config ") {
+        respond(stream, "200 OK", JSON, sections(&job).as_bytes());
+    } else if line.starts_with("GET /server/info ") {
+        let state = if job.klipper.is_empty() {
+            "ready"
+        } else {
+            job.klipper
+        };
+        let body =
+            format!(r#"{{"result": {{"klippy_connected": true, "klippy_state": "{state}"}}}}"#);
         respond(stream, "200 OK", JSON, body.as_bytes());
+    } else if line.starts_with("GET /server/webcams/list ") {
+        let body = format!(r#"{{"result": {{"webcams": [{}]}}}}"#, job.webcams);
+        respond(stream, "200 OK", JSON, body.as_bytes());
+    } else if line.starts_with("GET /server/notifiers/list ") {
+        let body = br#"{"result": {"notifiers": [{"name": "bell", "events": ["error"]}]}}"#;
+        respond(stream, "200 OK", JSON, body);
+    } else if line.starts_with("POST /printer/print/pause ")
+        && job.missing.contains(&"pause_resume")
+    {
+        job.pauses += 1;
+        let body = br#"{"error": {"code": 404, "message": "Not Found"}}"#;
+        respond(stream, "404 Not Found", JSON, body);
     } else if line.starts_with("POST /printer/print/pause ") {
         job.pauses += 1;
         if job.refused_pauses > 0 {
@@ -263,6 +343,9 @@ fn answer(shared: &Mutex<Job>, head: &str, stream: &mut TcpStream) {
         }
     } else if let Some(script) = line.strip_prefix("POST /printer/gcode/script?script=") {
         let script = script.split(' ').next().unwrap_or_default();
+        if script == "SET_GCODE_VARIABLE%20MACRO%3DOE_PROCESS%20VARIABLE%3Dmuted%20VALUE%3DFalse" {
+            job.muted = false;
+        }
         job.scripts.push(script.to_owned());
         respond(stream, "200 OK", JSON, br#"{"result": "ok"}"#);
     } else {
@@ -286,8 +369,14 @@ pub enum Mode {
     OddStream,
     /// An endless stream whose first picture ends in the middle.
     CutStream,
+    /// An endless stream whose pictures have no end marker.
+    EndlessStream,
     /// An endless stream without a picture.
     EmptyStream,
+    /// A picture with nothing in it, every other time.
+    EmptyFirst,
+    /// It asks for a user name and a password, by digest.
+    Digest,
     /// It is somewhere else on the same host.
     Moved,
     /// It is on another host.
@@ -311,6 +400,11 @@ pub enum Mode {
     /// The same picture again and again.
     Frozen,
 }
+
+/// For the user `eye` with the password `secret`: MD5 of MD5("eye:cam:secret"), the nonce and MD5("GET:/webcam/?action=snapshot").
+const DIGEST: &str = "response=\"84f4c749e42c20ce93ae8cc4184aa5b1\"";
+const CHALLENGE: &str =
+    "WWW-Authenticate: Digest realm=\"cam\", nonce=\"0123456789\", algorithm=MD5";
 
 /// A webcam over the frames of a folder.
 pub struct Camera {
@@ -340,6 +434,9 @@ impl Camera {
             let host = head.lines().find_map(|line| line.strip_prefix("Host: "));
             if let Some(to) = elsewhere(mode, head, host.unwrap_or_default()) {
                 return respond(stream, "302 Found", &format!("Location: {to}"), b"moved");
+            }
+            if mode == Mode::Digest && !head.contains(DIGEST) {
+                return respond(stream, "401 Unauthorized", CHALLENGE, b"who?");
             }
             let nth = count.fetch_add(1, Ordering::SeqCst);
             show(mode, &shown, nth, stream);
@@ -403,7 +500,13 @@ fn show(mode: Mode, frames: &[Vec<u8>], nth: usize, stream: &mut TcpStream) {
     const HTML: &str = "Content-Type: text/html";
     let picture = nth_picture(frames, nth);
     match mode {
-        Mode::Snapshot | Mode::Moved | Mode::MovedAway | Mode::MovedForEver => {
+        Mode::EmptyFirst if nth.is_multiple_of(2) => respond(stream, "200 OK", JPEG, b""),
+        Mode::Snapshot
+        | Mode::Moved
+        | Mode::MovedAway
+        | Mode::MovedForEver
+        | Mode::Digest
+        | Mode::EmptyFirst => {
             respond(stream, "200 OK", JPEG, &picture);
         }
         Mode::Frozen => respond(stream, "200 OK", JPEG, &frames[0]),
@@ -426,7 +529,11 @@ fn show(mode: Mode, frames: &[Vec<u8>], nth: usize, stream: &mut TcpStream) {
                 std::thread::sleep(Duration::from_secs(1));
             }
         }
-        Mode::Stream | Mode::OddStream | Mode::CutStream | Mode::EmptyStream => {
+        Mode::Stream
+        | Mode::OddStream
+        | Mode::CutStream
+        | Mode::EndlessStream
+        | Mode::EmptyStream => {
             // Until nobody takes them any more.
             drop(stream_pictures(mode, frames, nth, stream));
         }
@@ -453,6 +560,9 @@ fn stream_pictures(
         let mut picture = nth_picture(frames, n);
         if mode == Mode::CutStream && n == nth {
             picture.truncate(picture.len() / 2);
+        }
+        if mode == Mode::EndlessStream {
+            picture.truncate(picture.len() - 2);
         }
         if mode == Mode::EmptyStream {
             picture = vec![b' '; 200_000];

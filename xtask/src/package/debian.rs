@@ -1,4 +1,4 @@
-//! Debian packages: the library, what compiles against it, and the service.
+//! Debian packages: the library, what compiles against it, the service, and the agent of Klipper hosts.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::contents::{Place, VERSION, filled};
 use super::target::{Target, Variant};
-use super::{build, check, folder};
+use super::{agent, build, check, folder};
 use crate::command::output;
 use crate::generated::{read, root};
 
@@ -59,6 +59,7 @@ pub fn run(target: Target) -> Result<(), String> {
         library(target, Variant::Lite, architecture, &libdir)?,
         development(target, architecture, &libdir)?,
         service(architecture, &server)?,
+        klipper_agent(target, architecture)?,
     ];
     let mut lintian = Command::new("lintian");
     lintian.args(["--fail-on", "error,warning", "--allow-root"]);
@@ -189,6 +190,51 @@ fn service(architecture: &str, program: &Path) -> Result<PathBuf, String> {
         let mode = fs::Permissions::from_mode(0o755);
         fs::set_permissions(to, mode).map_err(|why| why.to_string())?;
     }
+    package.build()
+}
+
+/// The agent of Klipper hosts, for Debian 12's C library.
+fn klipper_agent(target: Target, architecture: &str) -> Result<PathBuf, String> {
+    let name = "oe-moonraker";
+    let package = Package::new(
+        name,
+        architecture,
+        "utils",
+        &format!(
+            "liboe-process0 (= {VERSION}), libc6 (>= 2.34), libcurl4 (>= 7.66), libcjson1 (>= 1.7.13)"
+        ),
+        "watches the prints of Klipper printers\n \
+         Follows the prints of a printer's Moonraker, takes pictures from its camera\n \
+         and looks at them on the machine itself, without a network or a key. Warns\n \
+         on the printer's console and display, and runs the printer's own PAUSE when\n \
+         a print fails.",
+    )?;
+    let files = root().join("moonraker");
+    let unit = "oe-moonraker@.service";
+    let mut security = Command::new("systemd-analyze");
+    security.args(["security", "--offline=true", "--threshold=20"]);
+    output(
+        "systemd-analyze",
+        "apt-get install systemd",
+        security.arg(files.join(unit)),
+    )?;
+    package.copy(
+        &agent::program(
+            target,
+            &build::parts(target, Variant::Full).join("liboe_process.so"),
+        )?,
+        "/usr/bin",
+        name,
+        0o755,
+    )?;
+    package.copy(&files.join(unit), "/lib/systemd/system", unit, 0o644)?;
+    let examples = "/usr/share/doc/oe-moonraker/examples";
+    for sample in ["oe_process.cfg", "oe_process_macros.cfg"] {
+        package.copy(&files.join(sample), examples, sample, 0o644)?;
+    }
+    let page = read("moonraker/oe-moonraker.1")?;
+    package.write(&page, "/usr/share/man/man1", "oe-moonraker.1")?;
+    package.compress("usr/share/man/man1/oe-moonraker.1")?;
     package.build()
 }
 

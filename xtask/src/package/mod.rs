@@ -1,5 +1,6 @@
 //! What users install: an archive for each target, the same bytes every time it is made.
 
+mod agent;
 mod build;
 mod check;
 pub mod chroot;
