@@ -105,7 +105,13 @@ fn a_view_that_changes_at_a_stroke_is_never_told() {
 #[test]
 fn a_picture_that_stands_still_is_told_where_it_is_clear_or_all_new() {
     let other = |n: u64| {
-        let bright = |place: u64| if place / 3 % 2 == 0 { 30 } else { 190 };
+        let bright = |place: u64| {
+            if (place / 3).is_multiple_of(2) {
+                30
+            } else {
+                190
+            }
+        };
         let noise = |place: u64| (place * 7 + n * 3) % 2;
         Thumbnail(std::array::from_fn(|at| {
             (bright(at as u64) + noise(at as u64)) as u8
