@@ -13,7 +13,7 @@ use oe_server::log::Log;
 use oe_server::reply::Edition;
 use oe_server::{Config, Limits, listen, store, verdicts};
 
-use crate::files::SecretFiles;
+use crate::files::{SecretArgs, SecretFiles};
 
 /// A self-hosted service that speaks the wire of the Gadget Process API.
 ///
@@ -43,12 +43,8 @@ pub(crate) struct Args {
     /// The recommended delay, in seconds (edition b).
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = interval())]
     recommended: u32,
-    /// API keys, one a line: KEY [active|disabled|payment-failed|ip-restricted|free-limit] [limit=N]
-    /// [name=NAME] [edition=a|b]. Without it any key is accepted, and none. Read again on SIGHUP, as are
-    /// certificate and key of HTTPS. Where systemd hands over credentials named keys, tls-cert and tls-key,
-    /// those are taken unless an option names another.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) keys: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) secrets: SecretArgs,
     /// Verdicts as JSON lines; the n-th process call of a context gets the n-th, the last repeats.
     /// With it nobody looks. Without it and without the engine every verdict is quality 8.
     #[arg(long, value_name = "FILE")]
@@ -57,12 +53,6 @@ pub(crate) struct Args {
     /// for their share; one that takes more than all of it is refused.
     #[arg(long, value_name = "MB", default_value_t = 200)]
     picture_memory: u32,
-    /// Certificate chain (PEM): serve HTTPS.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The certificate's key (PEM).
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
     /// The base of the URLs given out, where it is not what clients call.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,

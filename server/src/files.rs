@@ -2,7 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::args::Args;
+/// The options that name such files.
+#[derive(clap::Args)]
+pub(crate) struct SecretArgs {
+    /// API keys, one a line: KEY [active|disabled|payment-failed|ip-restricted|free-limit] [limit=N]
+    /// [name=NAME] [edition=a|b]. Without it any key is accepted, and none. Read again on SIGHUP, as are
+    /// certificate and key of HTTPS. Where systemd hands over credentials named keys, tls-cert and tls-key,
+    /// those are taken unless an option names another.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Certificate chain (PEM): serve HTTPS.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
 
 /// The files that the options name, or that systemd hands over as credentials where no option names one.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,12 +36,12 @@ pub(crate) struct TlsPaths {
 }
 
 impl SecretFiles {
-    pub(crate) fn find(args: &Args) -> Result<SecretFiles, String> {
+    pub(crate) fn find(args: &SecretArgs) -> Result<SecretFiles, String> {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         SecretFiles::of(args, credentials.as_deref())
     }
 
-    fn of(args: &Args, credentials: Option<&Path>) -> Result<SecretFiles, String> {
+    fn of(args: &SecretArgs, credentials: Option<&Path>) -> Result<SecretFiles, String> {
         let credential = |name: &str| {
             let path = credentials?.join(name);
             path.is_file().then_some(path)

@@ -33,7 +33,7 @@ fn summary(config: &Config) -> String {
 
 fn run(args: &Args) -> Result<(), String> {
     let signals = Signals::new()?;
-    let files = SecretFiles::find(args)?;
+    let files = SecretFiles::find(&args.secrets)?;
     let config = args::configure(args, &files)?;
     let summary = summary(&config);
     let running = Running::start(config)?;
