@@ -79,9 +79,9 @@ class Run:
 
 
 def used(pid):
-    """Seconds of processor, and KB of memory."""
-    folders = pathlib.Path(f"/proc/{pid}/task").iterdir()
-    seconds = sum(int((folder / "schedstat").read_text().split()[0]) for folder in folders) / 1e9
+    """Seconds of processor, of threads that have ended too, and KB of memory."""
+    counts = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    seconds = (int(counts[11]) + int(counts[12])) / os.sysconf("SC_CLK_TCK")
     status = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
     return seconds, int(next(line for line in status if line.startswith("VmRSS")).split()[1])
 
@@ -115,7 +115,7 @@ async def measure(server, options, frame, seconds, count):
         longest = max(max(one.gaps, default=0) for one in prints)
         mean = count * seconds / max(looks, 1)
         busy = processor - before
-        each = looks / busy
+        each = looks / max(busy, 0.01)
         print(f"| {count:,} | {looks / seconds:.1f} | {mean:.1f} | {longest:.1f} | {100 * run.refused / max(looks + run.refused, 1):.2f} "
               f"| {at(0.5):.0f} | {at(0.99):.0f} | {busy / seconds:.2f} | {each:.0f} | {each * SHARE * PACE:.0f} | {idle / 1000:.1f} "
               f"| {memory / 1000:.1f} | {os.getloadavg()[0]:.1f} |", flush=True)
