@@ -2,7 +2,8 @@
 
 For each number of prints it starts a server, lets so many prints call it as they are told to, over kept connections, for SECONDS (after the first
 60 s, in which they begin), and prints a row: looks a second, the interval of a print (mean and longest), what was refused, how long an answer took, and
-what the server used. The prints run on the same machine and take some of its processors."""
+what the server used: how many looks a second of a processor does, and how many prints at 20 s one processor bears. The prints run on the same
+machine and take some of its processors; the load is that of the whole machine."""
 import asyncio
 import json
 import os
@@ -14,6 +15,8 @@ import tempfile
 import time
 
 BEGIN = 60
+# What the service gives away of its processors, and the seconds between two pictures of a print.
+SHARE, PACE = 0.85, 20
 BOUNDARY = "capacity"
 
 
@@ -76,9 +79,9 @@ class Run:
 
 
 def used(pid):
-    """Seconds of processor, and KB of memory."""
-    folders = pathlib.Path(f"/proc/{pid}/task").iterdir()
-    seconds = sum(int((folder / "schedstat").read_text().split()[0]) for folder in folders) / 1e9
+    """Seconds of processor, of threads that have ended too, and KB of memory."""
+    counts = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    seconds = (int(counts[11]) + int(counts[12])) / os.sysconf("SC_CLK_TCK")
     status = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
     return seconds, int(next(line for line in status if line.startswith("VmRSS")).split()[1])
 
@@ -111,8 +114,11 @@ async def measure(server, options, frame, seconds, count):
         at = lambda share: took[min(len(took) - 1, int(len(took) * share))] * 1000
         longest = max(max(one.gaps, default=0) for one in prints)
         mean = count * seconds / max(looks, 1)
+        busy = processor - before
+        each = looks / max(busy, 0.01)
         print(f"| {count:,} | {looks / seconds:.1f} | {mean:.1f} | {longest:.1f} | {100 * run.refused / max(looks + run.refused, 1):.2f} "
-              f"| {at(0.5):.0f} | {at(0.99):.0f} | {(processor - before) / seconds:.2f} | {idle / 1000:.1f} | {memory / 1000:.1f} |", flush=True)
+              f"| {at(0.5):.0f} | {at(0.99):.0f} | {busy / seconds:.2f} | {each:.0f} | {each * SHARE * PACE:.0f} | {idle / 1000:.1f} "
+              f"| {memory / 1000:.1f} | {os.getloadavg()[0]:.1f} |", flush=True)
     finally:
         process.terminate()
         process.wait()
@@ -125,8 +131,9 @@ def main():
         arguments, options = arguments[:at], arguments[at + 1:]
     server, frame, seconds, counts = arguments[0], pathlib.Path(arguments[1]).read_bytes(), int(arguments[2]), arguments[3:]
     print(f"{os.cpu_count()} processors, a frame of {len(frame):,} bytes, {seconds} s each")
-    print("| prints | looks a second | interval, s: mean | longest | refused, % | answer, ms: half | 99 of 100 | processors used | MB idle | MB |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| prints | looks a second | interval, s: mean | longest | refused, % | answer, ms: p50 | p99 | processors used | looks a processor second "
+          "| prints a processor | MB idle | MB | load |")
+    print("| ---: " * 13 + "|")
     for count in counts:
         asyncio.run(measure(server, options, frame, seconds, int(count)))
 

@@ -62,6 +62,8 @@ const CRATES: &[(&str, &[&str])] = &[
         &[
             "main",
             "args",
+            "manager",
+            "files",
             "server",
             "service",
             "route",

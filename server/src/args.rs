@@ -1,5 +1,6 @@
 //! The options of the program, and the configuration that they make.
 
+use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use oe_server::limits::MAX_OVERHEAD;
 use oe_server::log::Log;
 use oe_server::reply::Edition;
 use oe_server::{Config, Limits, listen, store, verdicts};
+
+use crate::files::{SecretArgs, SecretFiles};
 
 /// A self-hosted service that speaks the wire of the Gadget Process API.
 ///
@@ -40,11 +43,8 @@ pub(crate) struct Args {
     /// The recommended delay, in seconds (edition b).
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = interval())]
     recommended: u32,
-    /// API keys, one a line: KEY [active|disabled|payment-failed|ip-restricted|free-limit] [limit=N]
-    /// [name=NAME] [edition=a|b]. Without it any key is accepted, and none. Read again on SIGHUP, as are
-    /// certificate and key of HTTPS.
-    #[arg(long, value_name = "FILE")]
-    keys: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) secrets: SecretArgs,
     /// Verdicts as JSON lines; the n-th process call of a context gets the n-th, the last repeats.
     /// With it nobody looks. Without it and without the engine every verdict is quality 8.
     #[arg(long, value_name = "FILE")]
@@ -53,23 +53,12 @@ pub(crate) struct Args {
     /// for their share; one that takes more than all of it is refused.
     #[arg(long, value_name = "MB", default_value_t = 200)]
     picture_memory: u32,
-    /// Certificate chain (PEM): serve HTTPS.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// The certificate's key (PEM).
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
     /// The base of the URLs given out, where it is not what clients call.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
     /// The folder for what outlives the process: prints, what is believed of them, their history.
-    /// Without it a restart forgets all prints.
-    #[arg(
-        long,
-        value_name = "FOLDER",
-        env = "STATE_DIRECTORY",
-        hide_env_values = true
-    )]
+    /// Without it, and without a STATE_DIRECTORY in the environment, a restart forgets all prints.
+    #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
     /// The largest that the state may grow, in MB (1,000,000 bytes). The oldest history goes first.
     #[arg(long, value_name = "MB", default_value_t = 1_000, value_parser = from(10))]
@@ -148,18 +137,31 @@ impl LimitArgs {
     }
 }
 
-/// The first folder of those that systemd names, with colons between them.
+/// The folder of the state: the option's, else the first of those that systemd names.
+fn state_folder(option: Option<&Path>, named: Option<OsString>) -> Option<PathBuf> {
+    let named = named.filter(|folders| !folders.is_empty());
+    option
+        .map(Path::to_path_buf)
+        .or_else(|| named.map(first_of))
+}
+
+/// Colons are between them.
 #[cfg(unix)]
-fn first_of(folders: &Path) -> PathBuf {
-    use std::os::unix::ffi::OsStrExt;
-    let bytes = folders.as_os_str().as_bytes();
-    let first = bytes.split(|byte| *byte == b':').next().unwrap_or(bytes);
-    PathBuf::from(std::ffi::OsStr::from_bytes(first))
+fn first_of(folders: OsString) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    let mut bytes = folders.into_vec();
+    bytes.truncate(
+        bytes
+            .iter()
+            .position(|byte| *byte == b':')
+            .unwrap_or(bytes.len()),
+    );
+    PathBuf::from(OsString::from_vec(bytes))
 }
 
 #[cfg(not(unix))]
-fn first_of(folders: &Path) -> PathBuf {
-    folders.to_owned()
+fn first_of(folders: OsString) -> PathBuf {
+    PathBuf::from(folders)
 }
 
 fn megabytes(count: u32) -> usize {
@@ -237,23 +239,23 @@ fn engine(args: &Args) -> Result<Arc<oe_engine::Engine>, String> {
 }
 
 /// The keys, if they come from a file.
-pub(crate) fn keys(args: &Args) -> Result<Option<Keys>, String> {
-    let keys = args.keys.as_deref();
+pub(crate) fn keys(files: &SecretFiles) -> Result<Option<Keys>, String> {
+    let keys = files.keys.as_deref();
     keys.map(|path| parsed(path, Keys::parse)).transpose()
 }
 
 /// Certificate and key, if HTTPS is wanted.
-pub(crate) fn tls(args: &Args) -> Result<Option<TlsFiles>, String> {
-    match (&args.tls_cert, &args.tls_key) {
-        (Some(cert), Some(key)) => Ok(Some(TlsFiles {
-            cert_pem: read(cert)?,
-            key_pem: read(key)?,
-        })),
-        _ => Ok(None),
-    }
+pub(crate) fn tls(files: &SecretFiles) -> Result<Option<TlsFiles>, String> {
+    let Some(paths) = &files.tls else {
+        return Ok(None);
+    };
+    Ok(Some(TlsFiles {
+        cert_pem: read(&paths.cert)?,
+        key_pem: read(&paths.key)?,
+    }))
 }
 
-pub(crate) fn configure(args: &Args) -> Result<Config, String> {
+pub(crate) fn configure(args: &Args, files: &SecretFiles) -> Result<Config, String> {
     let looks = looks(args)?;
     let minimum = args.minimum.unwrap_or(if looks { 5 } else { 20 });
     Ok(Config {
@@ -266,7 +268,7 @@ pub(crate) fn configure(args: &Args) -> Result<Config, String> {
         },
         minimum,
         recommended: args.recommended.max(minimum),
-        keys: Arc::new(keys(args)?.unwrap_or_default()),
+        keys: Arc::new(keys(files)?.unwrap_or_default()),
         verdicts: Arc::new(
             args.verdicts
                 .as_deref()
@@ -274,11 +276,11 @@ pub(crate) fn configure(args: &Args) -> Result<Config, String> {
                 .transpose()?
                 .unwrap_or_default(),
         ),
-        tls: tls(args)?,
+        tls: tls(files)?,
         public_url: args.public_url.clone(),
         picture_memory: megabytes(args.picture_memory),
         limits: args.limits.limits()?,
-        state: args.state.as_deref().map(first_of),
+        state: state_folder(args.state.as_deref(), std::env::var_os("STATE_DIRECTORY")),
         history: store::Limits {
             bytes: megabytes(args.max_state) as u64,
             ..store::Limits::default()

@@ -1,52 +1,28 @@
 //! Prints under way.
 
+mod context;
+
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use crate::account::Account;
-use crate::clock::{Clock, millis, unix_millis};
-use crate::config::MAX_INTERVAL;
+use crate::clock::{Clock, unix_millis};
 use crate::digest::Digest;
 use crate::judge::{Belief, Levels};
-use crate::limits::{Limits, Stop, UploadPermit, throttled};
+use crate::limits::{Limits, throttled};
 use crate::reply::{Problem, Refusal};
-use crate::slots::Slot;
 use crate::store::{SavedPrint, Store};
+use context::State;
+
+pub(crate) use context::Context;
 
 /// Contexts that are passed over, because a call is on its way, before the search for an idle one ends.
 const MAX_ACTIVE: usize = 1_024;
 /// Contexts over their age that a create clears away.
 const CLEARED: usize = 4;
-
-/// One print.
-#[derive(Debug)]
-pub(crate) struct Context {
-    /// A number for the log; the id is a secret.
-    pub(crate) number: u64,
-    id: Digest,
-    key: Digest,
-    account: Account,
-    levels: Levels,
-    /// Unix time in milliseconds, for the state.
-    created: i64,
-    ends: Instant,
-    state: Mutex<State>,
-    belief: Belief,
-}
-
-#[derive(Debug)]
-struct State {
-    calls: usize,
-    next_at: Instant,
-    /// The place of the next picture among those of all prints.
-    slot: Option<Slot>,
-    judging: bool,
-    /// The picture on its way, if there is one.
-    upload: Weak<Stop>,
-}
 
 /// The order in which contexts were used last.
 type ByUse = BTreeMap<u64, Digest>;
@@ -152,16 +128,39 @@ impl Contexts {
         }
     }
 
-    /// Goes on with the prints that were under way, and tells the store what becomes of them.
-    pub(crate) fn restore(&mut self, store: Arc<Store>, prints: &[SavedPrint], last: u64) {
-        let table = self.table.get_mut();
+    /// Goes on with the prints that were under way, in the order in which they were used, and tells the
+    /// store what becomes of them. Says how many go on: limits may be tighter than they were.
+    pub(crate) fn restore(&mut self, store: Arc<Store>, prints: &[SavedPrint], last: u64) -> usize {
+        self.store = Some(Arc::clone(&store));
+        let mut table = self.table.lock();
         table.created = last;
         for print in prints {
-            if let Some(context) = Context::restored(print, self.life, self.clock.now()) {
-                table.insert(print.id, Arc::new(context));
-            }
+            let context = Context::restored(print, self.life, self.clock.now());
+            let Some(context) = context.map(Arc::new) else {
+                store.over(print.number);
+                continue;
+            };
+            let account = Some(&context.account);
+            let room = table.make_room(account, self.most_per_account);
+            self.over(&room.ok().flatten());
+            self.over(&table.make_room(None, self.most).ok().flatten());
+            table.insert(print.id, context);
         }
-        self.store = Some(store);
+        table.by_id.len()
+    }
+
+    /// Notes for the store how the print is, unless it is over: what was forgotten does not come back.
+    pub(crate) fn keep(&self, context: &Context) -> bool {
+        let Some(store) = &self.store else {
+            return false;
+        };
+        let print = context.saved(self.clock.now());
+        let table = self.table.lock();
+        let is_there = table.by_id.contains_key(&context.id);
+        if is_there {
+            store.print(print);
+        }
+        is_there
     }
 
     /// The prints that are over, for the store.
@@ -189,13 +188,6 @@ impl Contexts {
         self.over(&table.make_room(Some(account), self.most_per_account)?);
         self.over(&table.make_room(None, self.most)?);
         table.created += 1;
-        let state = Mutex::new(State {
-            calls: 0,
-            next_at: now,
-            slot: None,
-            judging: false,
-            upload: Weak::new(),
-        });
         let context = Context {
             number: table.created,
             id: Digest::of(&id),
@@ -204,7 +196,7 @@ impl Contexts {
             levels,
             created: unix_millis(),
             ends: now + self.life,
-            state,
+            state: Mutex::new(State::new(now)),
             belief: Belief::new(levels),
         };
         if let Some(store) = &self.store {
@@ -246,319 +238,5 @@ impl Contexts {
     }
 }
 
-impl Context {
-    /// A print that was under way when the service ended; none if its time is over. A clock that was set
-    /// in between can neither prolong its life nor hold it up for longer than its own pace.
-    fn restored(print: &SavedPrint, life: Duration, now: Instant) -> Option<Context> {
-        let unix = unix_millis();
-        let since = |then: i64| Duration::from_millis(u64::try_from(unix - then).unwrap_or(0));
-        let left = life.checked_sub(since(print.created))?;
-        let levels = Levels {
-            warning: print.warning,
-            pause: print.pause,
-        };
-        let ago = since(print.last_at);
-        let pace = Duration::from_millis(u64::try_from(print.pace).unwrap_or(0));
-        let state = State {
-            calls: usize::try_from(print.calls).unwrap_or(usize::MAX),
-            next_at: now + pace.saturating_sub(ago),
-            slot: None,
-            judging: false,
-            upload: Weak::new(),
-        };
-        Some(Context {
-            number: print.number,
-            id: print.id,
-            key: print.key,
-            account: Account::restored(print.key, &print.account),
-            levels,
-            created: print.created,
-            ends: now + left,
-            state: Mutex::new(state),
-            belief: Belief::restored(levels, &print.belief, ago),
-        })
-    }
-
-    /// The print as it is now.
-    pub(crate) fn saved(&self, now: Instant) -> SavedPrint {
-        let (calls, wait) = {
-            let state = self.state.lock();
-            (state.calls, state.next_at.saturating_duration_since(now))
-        };
-        SavedPrint {
-            number: self.number,
-            id: self.id,
-            key: self.key,
-            account: self.account.address(),
-            created: self.created,
-            warning: self.levels.warning,
-            pause: self.levels.pause,
-            calls: calls as u64,
-            last_at: unix_millis(),
-            pace: millis(wait),
-            belief: if calls == 0 {
-                String::new()
-            } else {
-                self.belief.text()
-            },
-        }
-    }
-
-    fn is_idle(&self) -> bool {
-        let state = self.state.lock();
-        !state.judging && state.upload.strong_count() == 0
-    }
-
-    /// A picture comes, if its time has come. One that is not complete yet gives way to it.
-    pub(crate) fn receive(&self, permit: &UploadPermit, now: Instant) -> Result<(), Refusal> {
-        let mut state = self.state.lock();
-        state.check_due(now)?;
-        let before = std::mem::replace(&mut state.upload, Arc::downgrade(permit.stop()));
-        if let Some(before) = before.upgrade() {
-            before.stop(Problem::DISPLACED.into());
-        }
-        Ok(())
-    }
-
-    /// The picture that is on its way, if there is one.
-    pub(crate) fn upload(&self) -> Option<Arc<Stop>> {
-        self.state.lock().upload.upgrade()
-    }
-
-    /// Whether the time of the next call has come.
-    pub(crate) fn check_due(&self, now: Instant) -> Result<(), Problem> {
-        self.state.lock().check_due(now)
-    }
-
-    /// Takes the context's turn, if its time has come; the picture has to be there. Whoever gives the
-    /// permit up without a word, a client that hung up, has had its turn: `pace` rules.
-    pub(crate) fn take(self: &Arc<Self>, clock: &Clock, pace: u32) -> Result<CallPermit, Problem> {
-        let now = clock.now();
-        let mut state = self.state.lock();
-        state.check_due(now)?;
-        state.judging = true;
-        Ok(CallPermit {
-            context: Arc::clone(self),
-            number: state.calls,
-            clock: clock.clone(),
-            pace: Some(seconds(pace)),
-        })
-    }
-}
-
-impl State {
-    fn check_due(&self, now: Instant) -> Result<(), Problem> {
-        match self.judging || now < self.next_at {
-            true => Err(Problem::RATE_LIMITED),
-            false => Ok(()),
-        }
-    }
-}
-
-fn seconds(interval: u32) -> Duration {
-    Duration::from_secs(interval.min(MAX_INTERVAL).into())
-}
-
-/// The permit for one call on a context; dropping it lets the next one in, after the pace.
-pub(crate) struct CallPermit {
-    context: Arc<Context>,
-    /// How many calls were answered before.
-    pub(crate) number: usize,
-    clock: Clock,
-    /// After what time the next call may come; `None` changes nothing.
-    pace: Option<Duration>,
-}
-
-impl CallPermit {
-    /// What is believed of its print.
-    pub(crate) fn belief(&self) -> &Belief {
-        &self.context.belief
-    }
-
-    /// The place that its picture has.
-    pub(crate) fn slot(&self) -> Option<Slot> {
-        self.context.state.lock().slot.take()
-    }
-
-    /// The place of the next picture.
-    pub(crate) fn expect(&self, slot: Slot) {
-        self.context.state.lock().slot = Some(slot);
-    }
-
-    /// The call was answered; the next may come after `minimum`.
-    pub(crate) fn answered(&mut self, minimum: u32) {
-        self.context.state.lock().calls += 1;
-        self.pace = Some(seconds(minimum));
-    }
-
-    /// The call came to nothing, by no fault of the client.
-    pub(crate) fn failed(&mut self) {
-        self.pace = None;
-    }
-}
-
-impl Drop for CallPermit {
-    fn drop(&mut self) {
-        let mut state = self.context.state.lock();
-        state.judging = false;
-        if let Some(pace) = self.pace {
-            state.next_at = self.clock.now() + pace;
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::limits::Uploads;
-
-    const LEVELS: Levels = Levels {
-        warning: 3,
-        pause: 3,
-    };
-
-    fn contexts(most: usize, most_per_account: usize, clock: &Clock) -> Contexts {
-        let limits = Limits {
-            contexts: most,
-            contexts_per_key: most_per_account,
-            ..Limits::default()
-        };
-        Contexts::new(Duration::from_secs(1_000), &limits, clock.clone())
-    }
-
-    fn create(contexts: &Contexts, key: &str) -> Result<String, Refusal> {
-        contexts.create(key, &Account::Key(Digest::of(key)), LEVELS)
-    }
-
-    fn permit() -> UploadPermit {
-        let uploads = Uploads::new(&Limits::default());
-        uploads.begin(&Account::Key(Digest::of("k")), None).unwrap()
-    }
-
-    #[test]
-    fn an_account_loses_its_own_oldest_idle_one() {
-        let clock = Clock::manual();
-        let contexts = contexts(100, 3, &clock);
-        let other = create(&contexts, "b").unwrap();
-        let own: Vec<_> = (0..3).map(|_| create(&contexts, "a").unwrap()).collect();
-        // The first was used since, and the second is in use.
-        let _held = contexts.find(&own[1], "a").unwrap();
-        let judged = contexts.find(&own[1], "a").unwrap();
-        let _call = judged.take(&clock, 5).unwrap();
-        contexts.find(&own[2], "a").unwrap();
-        contexts.find(&own[0], "a").unwrap();
-        create(&contexts, "a").unwrap();
-        let there: Vec<_> = own
-            .iter()
-            .map(|id| contexts.find(id, "a").is_ok())
-            .collect();
-        assert_eq!(there, [true, true, false]);
-        assert!(contexts.find(&other, "b").is_ok());
-    }
-
-    #[test]
-    fn when_all_are_in_use_a_create_waits() {
-        let clock = Clock::manual();
-        let contexts = contexts(100, 1, &clock);
-        let context = contexts
-            .find(&create(&contexts, "a").unwrap(), "a")
-            .unwrap();
-        let upload = permit();
-        context.receive(&upload, clock.now()).unwrap();
-        let refusal = create(&contexts, "a").unwrap_err();
-        assert_eq!(refusal.problem, Problem::THROTTLED);
-        assert!(refusal.retry_after.is_some());
-        drop(upload);
-        create(&contexts, "a").unwrap();
-    }
-
-    #[test]
-    fn together_they_have_a_limit_too() {
-        let clock = Clock::manual();
-        let contexts = contexts(10, 10, &clock);
-        let watched = create(&contexts, "a").unwrap();
-        for n in 0..100 {
-            create(&contexts, &n.to_string()).unwrap();
-            contexts.find(&watched, "a").unwrap();
-        }
-        let table = contexts.table.lock();
-        assert_eq!((table.by_id.len(), table.by_use.len()), (10, 10));
-        assert_eq!(table.of_account.len(), 10);
-    }
-
-    #[test]
-    fn old_ones_are_cleared_away() {
-        let clock = Clock::manual();
-        let contexts = contexts(100, 100, &clock);
-        let old: Vec<_> = (0..6).map(|_| create(&contexts, "a").unwrap()).collect();
-        clock.advance(Duration::from_secs(1_000));
-        assert_eq!(contexts.find(&old[5], "a").err(), Some(Problem::NO_CONTEXT));
-        for _ in 0..2 {
-            create(&contexts, "a").unwrap();
-        }
-        assert_eq!(contexts.table.lock().by_id.len(), 2);
-    }
-
-    #[test]
-    fn a_newer_picture_displaces_one_that_is_not_complete() {
-        let clock = Clock::manual();
-        let contexts = contexts(10, 10, &clock);
-        let context = contexts
-            .find(&create(&contexts, "a").unwrap(), "a")
-            .unwrap();
-        let [older, newer] = [permit(), permit()];
-        context.receive(&older, clock.now()).unwrap();
-        context.receive(&newer, clock.now()).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        let refusal = runtime.block_on(older.stop().stopped());
-        assert_eq!(refusal.problem, Problem::DISPLACED);
-        let mut call = context.take(&clock, 5).unwrap();
-        assert_eq!(context.check_due(clock.now()), Err(Problem::RATE_LIMITED));
-        call.answered(20);
-        drop(call);
-        clock.advance(Duration::from_millis(19_999));
-        assert!(context.receive(&permit(), clock.now()).is_err());
-        clock.advance(Duration::from_millis(1));
-        assert!(context.receive(&permit(), clock.now()).is_ok());
-    }
-
-    #[test]
-    fn a_client_that_hangs_up_has_had_its_turn_and_a_failure_has_not() {
-        let clock = Clock::manual();
-        let contexts = contexts(10, 10, &clock);
-        let context = contexts
-            .find(&create(&contexts, "a").unwrap(), "a")
-            .unwrap();
-        let mut call = context.take(&clock, 5).unwrap();
-        call.failed();
-        drop(call);
-        drop(context.take(&clock, 5).unwrap());
-        assert!(context.take(&clock, 5).is_err());
-        clock.advance(Duration::from_secs(5));
-        assert!(context.take(&clock, u32::MAX).is_ok());
-        clock.advance(seconds(MAX_INTERVAL));
-        assert!(context.take(&clock, 0).is_ok());
-    }
-
-    #[test]
-    fn an_id_has_one_form() {
-        let clock = Clock::manual();
-        let contexts = contexts(10, 10, &clock);
-        let id = create(&contexts, "a").unwrap();
-        let short = id.trim_start_matches('0');
-        for wrong in [
-            &id.to_uppercase()[..],
-            &format!("0{id}"),
-            &id[1..],
-            "",
-            short,
-        ] {
-            if *wrong != id {
-                assert!(contexts.find(wrong, "a").is_err(), "{wrong}");
-            }
-        }
-        assert!(contexts.find(&id, "b").is_err());
-    }
-}
+mod tests;

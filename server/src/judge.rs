@@ -33,10 +33,6 @@ pub use none::Engine;
 
 /// Confidence levels of a print, 1 (speaks soonest) to 5 (only when certain).
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(
-    not(feature = "embedded"),
-    expect(dead_code, reason = "a script is as sure as it says")
-)]
 pub(crate) struct Levels {
     pub(crate) warning: u8,
     pub(crate) pause: u8,

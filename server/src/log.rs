@@ -30,14 +30,38 @@ impl Log {
             Log::Off => None,
             Log::Text => Some(words.to_owned()),
             Log::Json => {
-                let pairs = words.split(' ').filter_map(|word| word.split_once('='));
-                let object: serde_json::Map<_, _> = pairs
+                let object: serde_json::Map<_, _> = pairs(words)
                     .map(|(name, value)| (name.to_owned(), value.into()))
                     .collect();
                 Some(serde_json::Value::Object(object).to_string())
             }
         }
     }
+}
+
+/// The `key=value` words of a line; a value with spaces is in quotes, as `{:?}` writes it.
+fn pairs(mut rest: &str) -> impl Iterator<Item = (&str, String)> {
+    std::iter::from_fn(move || {
+        let (name, value) = rest.trim_start().split_once('=')?;
+        let end = if value.starts_with('"') {
+            let mut escaped = false;
+            let closes = |(_, c): &(usize, char)| {
+                let closes = *c == '"' && !escaped;
+                escaped = *c == '\\' && !escaped;
+                closes
+            };
+            let last = value.char_indices().skip(1).find(closes);
+            last.map_or(value.len(), |(at, _)| at + 1)
+        } else {
+            value.find(' ').unwrap_or(value.len())
+        };
+        let (value, after) = value.split_at(end);
+        rest = after;
+        let plain = serde_json::from_str(value)
+            .ok()
+            .filter(|_| value.starts_with('"'));
+        Some((name, plain.unwrap_or_else(|| value.to_owned())))
+    })
 }
 
 enum Entry {
@@ -199,6 +223,16 @@ mod tests {
         let written = text.lines().filter(|line| line.contains("\"n\"")).count();
         assert_eq!(written + dropped, lines, "{dropped}");
         assert!(dropped > 0);
+    }
+
+    #[test]
+    fn a_value_in_quotes_is_one_word() {
+        let line = format!("event=state why={:?} n=1", "the \"disk\" is = full \\");
+        let json = Log::Json.format(&line).unwrap();
+        let told: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let expected =
+            serde_json::json!({"event": "state", "why": "the \"disk\" is = full \\", "n": "1"});
+        assert_eq!(told, expected);
     }
 
     #[test]

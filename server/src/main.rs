@@ -1,11 +1,14 @@
 //! `oe-process-server`: the service as a program.
 
 mod args;
+mod files;
+mod manager;
 
 use std::process::ExitCode;
 
 use args::Args;
 use clap::Parser;
+use files::SecretFiles;
 use oe_server::log::say;
 use oe_server::{Config, Running};
 
@@ -30,7 +33,8 @@ fn summary(config: &Config) -> String {
 
 fn run(args: &Args) -> Result<(), String> {
     let signals = Signals::new()?;
-    let config = args::configure(args)?;
+    let files = SecretFiles::find(&args.secrets)?;
+    let config = args::configure(args, &files)?;
     let summary = summary(&config);
     let running = Running::start(config)?;
     let line = format!(
@@ -45,17 +49,31 @@ fn run(args: &Args) -> Result<(), String> {
         std::fs::write(path, running.addr().to_string())
             .map_err(|why| format!("{}: {why}", path.display()))?;
     }
-    signals.serve(|| match reload(args, &running) {
-        Ok(()) => running.log("event=reload"),
-        Err(why) => complain(&format!("nothing is reloaded: {why}")),
+    files.warnings().for_each(|line| running.log(&line));
+    let status = format!("{}, {}", running.base_url(), running.remembers());
+    manager::ready(&status);
+    signals.serve(|| {
+        manager::reloading();
+        match reload(&files, &running) {
+            Ok(()) => {
+                running.log("event=reload");
+                manager::ready(&status);
+            }
+            Err(why) => {
+                let why = format!("nothing is reloaded: {why}");
+                complain(&why);
+                manager::ready(&format!("{status}; {why}"));
+            }
+        }
     })?;
+    manager::stopping();
     running.stop();
     Ok(())
 }
 
 /// Reads keys, certificate and its key again.
-fn reload(args: &Args, running: &Running) -> Result<(), String> {
-    let (keys, tls) = (args::keys(args)?, args::tls(args)?);
+fn reload(files: &SecretFiles, running: &Running) -> Result<(), String> {
+    let (keys, tls) = (args::keys(files)?, args::tls(files)?);
     running.reload(keys, tls.as_ref())
 }
 

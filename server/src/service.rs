@@ -260,8 +260,7 @@ impl Service {
         let Some(store) = self.state.store() else {
             return;
         };
-        store.print(context.saved(self.config.clock.now()));
-        if !verdict.blind {
+        if self.contexts.keep(context) && !verdict.blind {
             store.verdict(SavedVerdict {
                 print: context.number,
                 at: unix_millis(),

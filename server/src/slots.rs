@@ -26,8 +26,9 @@ const PATIENCE_LOOKS: f64 = 4.0;
 /// finds no place within it comes at its end.
 const HORIZON: u64 = 3_600;
 
-/// The look time that is assumed before there was one.
-const FIRST_LOOK: Duration = Duration::from_millis(20);
+/// The look time that is assumed before there was one: that of a slow machine, on which many more could be
+/// promised a place until the first look is over. On a quick one that is at once.
+const FIRST_LOOK: Duration = Duration::from_millis(400);
 
 /// Looks that are averaged.
 const AVERAGED: u32 = 64;

@@ -31,8 +31,7 @@ impl State {
             Some(Err(why)) => closed = Some(why),
             Some(Ok((open, prints, last))) => {
                 let open = Arc::new(open);
-                contexts.restore(Arc::clone(&open), &prints, last);
-                restored = prints.len();
+                restored = contexts.restore(Arc::clone(&open), &prints, last);
                 store = Some(open);
             }
         }

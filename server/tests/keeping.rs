@@ -11,6 +11,7 @@ mod client;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -73,6 +74,7 @@ fn an_idle_connection_does_not_delay_the_end() {
 fn a_hang_up_reads_the_keys_again() {
     let keys = scratch("hang-up").join("keys");
     std::fs::write(&keys, "\u{FEFF}old name=left limit=1\n").unwrap();
+    std::fs::set_permissions(&keys, PermissionsExt::from_mode(0o600)).unwrap();
     let (mut program, server) = program(&["--minimum", "0", "--keys", keys.to_str().unwrap()]);
     let mut log = BufReader::new(program.0.stderr.take().unwrap()).lines();
     let mut next = || log.next().unwrap().unwrap();
@@ -219,7 +221,7 @@ fn health_in_a_word() {
         ..Config::default()
     });
     let server = server.unwrap();
-    let ok = (200, r#"{"Status":"ok"}"#.to_owned());
+    let ok = (200, r#"{"State":"memory","Status":"ok"}"#.to_owned());
     assert_eq!(health(server.addr(), "GET"), ok);
     assert_eq!(health(server.addr(), "HEAD"), (200, String::new()));
     let mut stalled = Connection::new(server.addr());
@@ -230,7 +232,7 @@ fn health_in_a_word() {
     clock.advance(Duration::from_secs(59));
     assert_eq!(health(server.addr(), "GET"), ok);
     clock.advance(Duration::from_secs(1));
-    let full = (503, r#"{"Status":"full"}"#.to_owned());
+    let full = (503, r#"{"State":"memory","Status":"full"}"#.to_owned());
     assert_eq!(health(server.addr(), "GET"), full);
     drop(stalled);
     until("it recovers", || health(server.addr(), "GET") == ok);

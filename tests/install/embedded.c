@@ -47,6 +47,7 @@ static void full(const char *folder, int looks)
     oe_print_options how = OE_PRINT_OPTIONS_INIT;
     oe_options *options = oe_options_new();
     IS(oe_options_set_backend(options, OE_BACKEND_EMBEDDED), OE_OK);
+    IS(oe_options_set_timeout_ms(options, 600000), OE_OK); /* under an emulator, on a busy machine */
     IS(oe_client_new(options, &client), OE_OK);
     how.flags = OE_PRINT_REPLAY;
     IS(oe_context_create_with(client, &how, &print), OE_OK);

@@ -12,6 +12,8 @@ pub(super) struct Notes {
     pub(super) prints: HashMap<u64, SavedPrint>,
     pub(super) over: HashSet<u64>,
     pub(super) verdicts: Vec<SavedVerdict>,
+    /// The largest number of a print.
+    pub(super) last: u64,
     /// Verdicts that found no room.
     pub(super) lost: u64,
     pub(super) ends: bool,
@@ -24,12 +26,17 @@ impl Notes {
 
     /// The print's last word counts.
     pub(super) fn print(&mut self, print: SavedPrint) {
+        self.last = self.last.max(print.number);
         self.prints.insert(print.number, print);
     }
 
     pub(super) fn over(&mut self, number: u64) {
-        self.prints.remove(&number);
-        self.over.insert(number);
+        let note = self.prints.remove(&number);
+        // One that waits since it was made is not on the disk: however many are made while that takes
+        // nothing, nothing of them stays.
+        if note.is_none_or(|print| print.calls > 0) {
+            self.over.insert(number);
+        }
     }
 
     pub(super) fn verdict(&mut self, verdict: SavedVerdict) {
@@ -48,15 +55,46 @@ impl Notes {
     /// Takes out all there is to write.
     pub(super) fn take(&mut self) -> Notes {
         let ends = self.ends;
-        let lost = self.lost;
+        let (lost, last) = (self.lost, self.last);
         std::mem::replace(
             self,
             Notes {
                 ends,
                 lost,
+                last,
                 ..Notes::default()
             },
         )
+    }
+
+    /// Takes the notes apart, in the order in which they are to be written.
+    pub(super) fn parts(&mut self, verdicts: usize) -> Vec<Notes> {
+        let last = self.last;
+        let part = || Notes {
+            last,
+            ..Notes::default()
+        };
+        let mut parts = vec![Notes {
+            prints: std::mem::take(&mut self.prints),
+            ..part()
+        }];
+        parts.extend(self.verdicts.chunks(verdicts).map(|verdicts| Notes {
+            verdicts: verdicts.to_vec(),
+            ..part()
+        }));
+        self.verdicts = Vec::new();
+        parts.push(Notes {
+            over: std::mem::take(&mut self.over),
+            ..part()
+        });
+        parts
+    }
+
+    /// A part that comes after those that are here.
+    pub(super) fn put_back_after(&mut self, part: Notes) {
+        self.prints.extend(part.prints);
+        self.verdicts.extend(part.verdicts);
+        self.over.extend(part.over);
     }
 
     /// What could not be written is a note again, unless there is a newer one.

@@ -12,7 +12,7 @@ use crate::digest::Digest;
 /// "oepr": whose file it is.
 const APPLICATION: i32 = 0x6F65_7072;
 /// The version of the tables.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 const PAGE: u64 = 4_096;
 
 const TABLES: &str = "
@@ -31,6 +31,8 @@ CREATE TABLE prints (
     over INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX prints_by_age ON prints (created);
+CREATE TABLE numbers (last INTEGER NOT NULL) STRICT;
+INSERT INTO numbers VALUES (0);
 CREATE TABLE verdicts (
     print INTEGER NOT NULL,
     at INTEGER NOT NULL,
@@ -125,12 +127,12 @@ fn private(path: &Path) {
     ));
 }
 
-/// The prints that were under way and are not too old.
+/// The prints that were under way and are not too old, the one that was looked at last as the last.
 pub(super) fn prints(connection: &Connection, limits: Limits, now: i64) -> Result<Vec<SavedPrint>> {
     let oldest = now - millis(limits.history);
     let mut rows = connection.prepare(
         "SELECT number, id, key, account, created, warning, pause, calls, last_at, pace, belief FROM prints
-         WHERE over = 0 AND created > ? ORDER BY number",
+         WHERE over = 0 AND created > ? ORDER BY last_at, number",
     )?;
     let prints = rows.query_map(params![oldest], print)?;
     prints.collect()
@@ -138,9 +140,8 @@ pub(super) fn prints(connection: &Connection, limits: Limits, now: i64) -> Resul
 
 /// The number of the last print that there ever was: numbers are not given twice.
 pub(super) fn last_number(connection: &Connection) -> Result<u64> {
-    let largest = "SELECT max(max(coalesce((SELECT max(number) FROM prints), 0), coalesce((SELECT max(print) FROM incidents), 0)),
-        coalesce((SELECT max(print) FROM minutes), 0))";
-    let largest: i64 = connection.query_row(largest, [], |row| row.get(0))?;
+    let query = "SELECT last FROM numbers";
+    let largest: i64 = connection.query_row(query, [], |row| row.get(0))?;
     Ok(largest.cast_unsigned())
 }
 

@@ -169,7 +169,7 @@ fn what_is_too_old_goes() {
     }
     drop(store);
     let mut connection = Connection::open(folder.0.join(FILE)).unwrap();
-    super::writer::sweep(&mut connection, Limits::default(), now()).unwrap();
+    super::writer::sweep(&mut connection, Limits::default(), now(), false).unwrap();
     assert_eq!(
         numbers(&folder.0, "SELECT print FROM verdicts ORDER BY print"),
         [0, 1]
@@ -199,7 +199,7 @@ fn the_file_stays_within_its_size_and_keeps_the_newest() {
     drop(store);
     for _ in 0..3 {
         let mut connection = super::schema::open(&folder.0.join(FILE), limits).unwrap();
-        super::writer::sweep(&mut connection, limits, now()).unwrap();
+        super::writer::sweep(&mut connection, limits, now(), false).unwrap();
     }
     let size = std::fs::metadata(folder.0.join(FILE)).unwrap().len();
     assert!(size <= limits.bytes, "{size}");
@@ -216,20 +216,87 @@ fn a_full_disk_costs_the_history_and_is_told_and_got_over() {
         bytes: 160 << 10,
         ..Limits::default()
     };
-    let (store, _, _) = Store::open(&folder.0, limits, now()).unwrap();
-    for n in 0..8_000 {
-        store.verdict(verdict(1, now() + n, 9, false));
+    let now = now();
+    let (store, _, _) = Store::open(&folder.0, limits, now).unwrap();
+    for n in 0..8_001 {
+        store.verdict(verdict(1, now - 8_000 + n, 9, false));
     }
     until("never told", || store.health() != Health::Good);
     let Health::Failing { why, .. } = store.health() else {
         unreachable!()
     };
     assert!(why.contains("full"), "{why}");
-    // The print itself waits in memory for better times.
+    // The print itself comes before the history, of which the oldest goes.
     store.print(print(1));
-    store.shared.notes.lock().verdicts.clear();
     until("never better", || store.health() == Health::Good);
     assert_eq!(numbers(&folder.0, "SELECT number FROM prints"), [1]);
+    let newest = format!("SELECT max(at) = {} FROM verdicts", now);
+    assert_eq!(numbers(&folder.0, &newest), [1]);
+    let size = std::fs::metadata(folder.0.join(FILE)).unwrap().len();
+    assert!(size <= limits.bytes, "{size}");
+}
+
+/// Each of many prints that are made and forgotten while the disk takes nothing leaves nothing behind.
+#[test]
+fn a_print_that_never_was_on_the_disk_is_not_removed_from_it() {
+    let mut notes = super::notes::Notes::new();
+    for number in 0..10_000 {
+        notes.print(SavedPrint {
+            calls: 0,
+            ..print(number)
+        });
+        notes.over(number);
+    }
+    assert!(notes.is_empty());
+    notes.print(print(1));
+    notes.over(1);
+    assert!(notes.over.contains(&1));
+}
+
+#[test]
+fn a_number_is_not_given_twice() {
+    let folder = Folder::new("numbers");
+    let (store, _, _) = Store::open(&folder.0, Limits::default(), now()).unwrap();
+    store.print(print(3));
+    store.print(SavedPrint {
+        calls: 0,
+        ..print(7)
+    });
+    store.over(7);
+    drop(store);
+    let (_store, prints, last) = Store::open(&folder.0, Limits::default(), now()).unwrap();
+    assert_eq!((prints.len(), last), (1, 7));
+}
+
+#[test]
+fn where_room_is_short_prints_come_first_and_what_fails_stays_in_order() {
+    let mut notes = super::notes::Notes::new();
+    notes.print(print(4));
+    notes.over(2);
+    for n in 0..2_500 {
+        notes.verdict(verdict(4, NOW + n, 9, false));
+    }
+    let parts = notes.parts(1_000);
+    assert!(notes.is_empty());
+    let sizes = parts
+        .iter()
+        .map(|part| (part.prints.len(), part.verdicts.len(), part.over.len()));
+    let sizes: Vec<_> = sizes.collect();
+    assert_eq!(
+        sizes,
+        [
+            (1, 0, 0),
+            (0, 1_000, 0),
+            (0, 1_000, 0),
+            (0, 500, 0),
+            (0, 0, 1)
+        ]
+    );
+    for part in parts.into_iter().skip(2) {
+        notes.put_back_after(part);
+    }
+    assert_eq!((notes.verdicts.len(), notes.over.len()), (1_500, 1));
+    assert!(notes.verdicts.is_sorted_by_key(|verdict| verdict.at));
 }
 
 #[test]

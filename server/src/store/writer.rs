@@ -16,53 +16,117 @@ const RETRY: Duration = Duration::from_secs(5);
 /// Between two looks for what is too old.
 const SWEEP: Duration = Duration::from_secs(60);
 /// Rows that are removed in one go: some milliseconds, so that the second is kept.
-const AT_A_TIME: i64 = 20_000;
+const AT_A_TIME: usize = 20_000;
 /// The share of the file, in percent, from which on the oldest history goes.
-const FULL: u64 = 90;
+const FULL: i64 = 90;
+/// The file is made smaller when one in so many pages is free.
+const MUCH: i64 = 4;
+/// Verdicts that are written at a time where room is short.
+const PART: usize = 1_000;
+/// The key of a minute's row.
+const MINUTE: &str = "minute, print";
 
 const WARNING: u8 = 1;
 const PAUSE: u8 = 2;
 
-pub(super) fn run(shared: &Shared, mut connection: Connection, limits: Limits) {
-    let mut incidents = Incidents::load(&connection).unwrap_or_default();
-    let mut swept = Duration::ZERO;
+/// What the writer goes by from one transaction to the next.
+struct Writer {
+    connection: Connection,
+    limits: Limits,
+    incidents: Incidents,
+    /// Until the next look for what is too old.
+    sweep_in: Duration,
+}
+
+pub(super) fn run(shared: &Shared, connection: Connection, limits: Limits) {
+    let mut writer = Writer {
+        incidents: Incidents::load(&connection).unwrap_or_default(),
+        connection,
+        limits,
+        sweep_in: SWEEP,
+    };
+    let (mut wait, mut fails) = (PERIOD, false);
     loop {
-        let wait = match *shared.health.lock() {
-            Health::Good => PERIOD,
-            Health::Failing { .. } => RETRY,
-        };
         let mut notes = shared.notes.lock();
         if !notes.ends {
             shared.wake.wait_for(&mut notes, wait);
         }
         let ends = notes.ends;
-        let taken = notes.take();
+        let mut taken = notes.take();
         drop(notes);
         let now = unix_millis();
-        let mut written = write(&mut connection, &mut incidents, &taken, now);
-        swept += wait;
-        if written.is_ok() && swept >= SWEEP && !ends {
-            swept = Duration::ZERO;
-            written = sweep(&mut connection, limits, now);
-        }
-        match written {
-            Ok(()) => *shared.health.lock() = Health::Good,
-            Err(why) => {
-                let mut notes = shared.notes.lock();
-                notes.put_back(taken);
-                let lost = notes.lost;
-                drop(notes);
-                // Rows of incidents that were begun in vain are not there.
-                incidents = Incidents::load(&connection).unwrap_or_default();
-                *shared.health.lock() = Health::Failing {
-                    why: in_words(&why),
-                    lost,
-                };
-            }
+        let written = writer.write(&mut taken, fails, now);
+        if !taken.is_empty() {
+            shared.notes.lock().put_back(taken);
         }
         if ends {
             return;
         }
+        let swept = writer.sweep_if_due(&written, wait, now);
+        let freed = matches!(swept, Ok(removed) if removed > 0);
+        let health = match written.and(swept.map(drop)) {
+            Ok(()) => Health::Good,
+            Err(why) => Health::Failing {
+                why: in_words(&why),
+                lost: shared.notes.lock().lost,
+            },
+        };
+        fails = health != Health::Good;
+        wait = if fails && !freed { RETRY } else { PERIOD };
+        *shared.health.lock() = health;
+    }
+}
+
+impl Writer {
+    /// Writes the notes, and leaves those that could not be written. Where the last try failed, prints come
+    /// first and the history in parts: a little room is of use too.
+    fn write(&mut self, notes: &mut Notes, failed: bool, now: i64) -> Result<()> {
+        let parts = if failed {
+            notes.parts(PART)
+        } else {
+            Vec::new()
+        };
+        let written = if failed {
+            self.write_parts(parts, notes, now)
+        } else {
+            write(&mut self.connection, &mut self.incidents, notes, now)
+                .map(|()| *notes = Notes::default())
+        };
+        if written.is_err() {
+            // Rows of incidents that were begun in vain are not there.
+            self.incidents = Incidents::load(&self.connection).unwrap_or_default();
+        }
+        written
+    }
+
+    fn write_parts(&mut self, parts: Vec<Notes>, left: &mut Notes, now: i64) -> Result<()> {
+        let mut written = Ok(());
+        for part in parts {
+            if written.is_ok() {
+                written = write(&mut self.connection, &mut self.incidents, &part, now);
+            }
+            if written.is_err() {
+                left.put_back_after(part);
+            }
+        }
+        written
+    }
+
+    /// Looks for what is too old once a minute, at once where there is more of it, and whenever there is no
+    /// room. Says how many rows went.
+    fn sweep_if_due(&mut self, written: &Result<()>, waited: Duration, now: i64) -> Result<usize> {
+        self.sweep_in = self.sweep_in.saturating_sub(waited);
+        let due = match written {
+            Ok(()) => self.sweep_in.is_zero(),
+            Err(why) => why.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+        };
+        if !due {
+            return Ok(0);
+        }
+        let removed = sweep(&mut self.connection, self.limits, now, written.is_err())?;
+        let more = removed >= AT_A_TIME;
+        self.sweep_in = if more { Duration::ZERO } else { SWEEP };
+        Ok(removed)
     }
 }
 
@@ -89,6 +153,8 @@ fn write(
         return Ok(());
     }
     let into = connection.transaction()?;
+    into.prepare_cached("UPDATE numbers SET last = max(last, ?)")?
+        .execute(params![notes.last.cast_signed()])?;
     prints(&into, notes)?;
     for verdict in &notes.verdicts {
         verdict_rows(&into, verdict)?;
@@ -161,34 +227,51 @@ fn verdict_rows(into: &Transaction<'_>, verdict: &super::SavedVerdict) -> Result
     Ok(())
 }
 
-/// Removes what is too old and, where the file is nearly as large as it may be, the oldest of all.
-pub(super) fn sweep(connection: &mut Connection, limits: Limits, now: i64) -> Result<()> {
+/// Removes what is too old and, where the file is nearly as large as it may be or there is no room, the
+/// oldest of all. Says how many rows went.
+pub(super) fn sweep(
+    connection: &mut Connection,
+    limits: Limits,
+    now: i64,
+    no_room: bool,
+) -> Result<usize> {
     let (verdicts, history) = (now - millis(limits.verdicts), now - millis(limits.history));
     let into = connection.transaction()?;
-    remove(&into, "verdicts", "rowid", "at", verdicts)?;
-    remove(
-        &into,
-        "minutes",
-        "minute, print",
-        "minute",
-        history / 60_000,
-    )?;
-    remove(&into, "incidents", "rowid", "began", history)?;
-    remove(&into, "prints", "number", "created", history)?;
+    let mut removed = remove(&into, "verdicts", "rowid", "at", verdicts)?;
+    removed += remove(&into, "minutes", MINUTE, "minute", history / 60_000)?;
+    removed += remove(&into, "incidents", "rowid", "began", history)?;
+    removed += remove(&into, "prints", "number", "created", history)?;
     into.commit()?;
     let pages = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let used = pages("page_count")? - pages("freelist_count")?;
-    let most = pages("max_page_count")?;
-    if used.cast_unsigned().saturating_mul(100) > most.cast_unsigned().saturating_mul(FULL) {
+    let (all, free) = (pages("page_count")?, pages("freelist_count")?);
+    let is_full = (all - free) * 100 > pages("max_page_count")? * FULL;
+    if is_full || (no_room && removed == 0) {
         let into = connection.transaction()?;
-        if remove(&into, "verdicts", "rowid", "at", i64::MAX)? == 0 {
-            remove(&into, "minutes", "minute, print", "minute", i64::MAX)?;
-            into.prepare_cached("DELETE FROM prints WHERE over = 1")?
-                .execute([])?;
-        }
+        removed += remove_oldest(&into)?;
         into.commit()?;
     }
-    connection.pragma_query(None, "incremental_vacuum", |_| Ok(()))
+    // Pages that are free are written again; only a file that is much too large is made smaller, since that
+    // moves others.
+    if free * MUCH > all {
+        connection.pragma_query(None, "incremental_vacuum", |_| Ok(()))?;
+    }
+    Ok(removed)
+}
+
+/// The oldest history: single verdicts before minutes, those before incidents and prints that are over.
+fn remove_oldest(from: &Transaction<'_>) -> Result<usize> {
+    for (table, row, time) in [
+        ("verdicts", "rowid", "at"),
+        ("minutes", MINUTE, "minute"),
+        ("incidents", "rowid", "began"),
+    ] {
+        let removed = remove(from, table, row, time, i64::MAX)?;
+        if removed > 0 {
+            return Ok(removed);
+        }
+    }
+    from.prepare_cached("DELETE FROM prints WHERE over = 1")?
+        .execute([])
 }
 
 /// Removes the oldest rows before a time, not too many at once; says how many.
