@@ -153,6 +153,8 @@ fn the_minimal_program_ends_at_an_endpoint_that_is_refused() {
     let output = run(&mut command, Duration::from_secs(60));
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert_eq!(said.trim_end(), Status::Argument.row().text);
+    let why = "oe_options_set_endpoint was refused: a URL is not absolute";
+    let text = Status::Argument.row().text;
+    assert_eq!(said.trim_end(), format!("{text} {why}"));
     assert!(output.stdout.is_empty(), "no call was made");
 }
