@@ -12,10 +12,12 @@ mod schema;
 mod tests;
 mod writer;
 
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -24,6 +26,10 @@ use notes::Notes;
 
 /// The file's name in the folder of the state.
 const FILE: &str = "oe-process-server.sqlite";
+/// Whoever has locked this file writes the other: two services would give the same numbers.
+const LOCK: &str = "lock";
+/// How long a service before this one may take to end.
+const LOCK_TIME: Duration = Duration::from_secs(5);
 
 /// What is kept of a print, enough to go on with it. Times are Unix times in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +110,8 @@ struct Shared {
 pub(crate) struct Store {
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Given back when the writer has ended, by whatever end of the process too.
+    lock: Mutex<Option<File>>,
 }
 
 impl Store {
@@ -118,6 +126,7 @@ impl Store {
         now: i64,
     ) -> Result<(Store, Vec<SavedPrint>, u64), String> {
         let path = file_in(folder)?;
+        let lock = lock_in(folder)?;
         let connection = schema::open(&path, limits)?;
         let said = |why: rusqlite::Error| format!("{}: {why}", path.display());
         let prints = schema::prints(&connection, limits, now).map_err(said)?;
@@ -135,6 +144,7 @@ impl Store {
         let store = Store {
             shared,
             writer: Mutex::new(Some(writer)),
+            lock: Mutex::new(Some(lock)),
         };
         Ok((store, prints, last))
     }
@@ -165,6 +175,7 @@ impl Store {
         if let Some(writer) = self.writer.lock().take() {
             drop(writer.join());
         }
+        drop(self.lock.lock().take());
     }
 }
 
@@ -184,4 +195,28 @@ fn file_in(folder: &Path) -> Result<PathBuf, String> {
         .create(folder)
         .map_err(|why| format!("{}: {why}", folder.display()))?;
     Ok(folder.join(FILE))
+}
+
+/// The lock of this folder; nobody else has it.
+fn lock_in(folder: &Path) -> Result<File, String> {
+    let path = folder.join(LOCK);
+    let said = |why: std::io::Error| format!("{}: {why}", path.display());
+    let file = File::create(&path).map_err(said)?;
+    let end = Instant::now() + LOCK_TIME;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(format!("{}: another service uses it", folder.display()));
+            }
+            // A file system without locks has no second service as a rule either.
+            Err(TryLockError::Error(why)) if why.kind() == ErrorKind::Unsupported => {
+                return Ok(file);
+            }
+            Err(TryLockError::Error(why)) => return Err(said(why)),
+        }
+    }
 }

@@ -238,6 +238,45 @@ fn health_in_a_word() {
     until("it recovers", || health(server.addr(), "GET") == ok);
 }
 
+/// The disk fills while it runs: prints go on, and how it is with the state is told until there is room.
+#[test]
+fn a_state_without_room_is_told_until_there_is_some() {
+    let folder = scratch("no-room");
+    drop(std::fs::remove_dir_all(&folder));
+    let clock = Clock::manual();
+    let server = Running::start(Config {
+        state: Some(folder),
+        history: oe_server::store::Limits {
+            bytes: 96 << 10,
+            ..Default::default()
+        },
+        context_life: Duration::from_secs(100),
+        clock: clock.clone(),
+        minimum: 0,
+        ..Config::default()
+    });
+    let server = server.unwrap();
+    let mut connection = Connection::new(server.addr());
+    for _ in 0..400 {
+        connection.create("k");
+    }
+    let told = |word: &str| {
+        let (status, body) = health(server.addr(), "GET");
+        assert_eq!(status, 200, "{body}");
+        body.contains(&format!(r#""State":"{word}""#))
+    };
+    until("it is full", || told("failing"));
+    let (_, body) = health(server.addr(), "GET");
+    assert!(body.contains("full"), "{body}");
+    let path = connection.create("k");
+    assert_eq!(connection.process(&path, "k", FRAME).unwrap().status, 200);
+    clock.advance(Duration::from_secs(100));
+    for _ in 0..101 {
+        connection.create("k");
+    }
+    until("it recovers", || told("kept"));
+}
+
 #[test]
 fn each_key_and_each_path_has_its_edition() {
     let keys = "a edition=a\nb edition=b\nnone\n";

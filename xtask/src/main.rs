@@ -59,6 +59,8 @@ long
   eval PICTURES [OPTION...]  how well the engine sees a folder of labelled pictures; `eval` alone says more
   bench [--short] [ONE]  what a call costs against libcurl and others; needs valgrind, strace and the peers' libraries
   bench looks        what a look of the engine takes, against ONNX Runtime; needs valgrind, binutils
+  bench capacity     what oe-process-server bears by prints, and with contexts and restart in its place what many contexts
+                     take, and what a kill costs prints of the library; needs Python
   neon               the engine's network on aarch64, under qemu; needs the cross compiler
   fuzz SECONDS [ONE] each fuzz target (or one) for so long; needs nightly and cargo-fuzz
   asan SECONDS       the C tests and a stress of so long with the address sanitizer; needs nightly
@@ -79,6 +81,9 @@ fn main() -> ExitCode {
         ["bench", "--short"] => bench::run(bench::Length::SHORT, ""),
         ["bench", "--short", only] => bench::run(bench::Length::SHORT, only),
         ["bench", "looks"] => bench::looks::run(),
+        ["bench", "capacity"] => bench::service::capacity(),
+        ["bench", "contexts"] => bench::service::contexts(),
+        ["bench", "restart"] => bench::service::restart(),
         ["bench", only] => bench::run(bench::Length::LONG, only),
         ["eval", words @ ..] => eval::run(words),
         ["neon"] => neon::run(),

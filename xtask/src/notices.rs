@@ -35,6 +35,12 @@ const ALL: &[Notices] = &[
     },
 ];
 
+/// What packages bring besides their own code, which says nothing of it.
+const BRING: &[(&str, &str)] = &[(
+    "libsqlite3-sys",
+    "brings SQLite, which is in the public domain: https://sqlite.org/copyright.html",
+)];
+
 /// What the library is built for; each has dependencies of its own.
 const TARGETS: &[&str] = &[
     "x86_64-unknown-linux-gnu",
@@ -88,6 +94,9 @@ fn one(notices: &Notices, known: &BTreeMap<Id, Package>, check: bool) -> Result<
             "{named}: {}\n    {}\n",
             package.licence, package.home
         ));
+        for (_, brings) in BRING.iter().filter(|(name, _)| *name == id.0) {
+            list.push_str(&format!("    {brings}\n"));
+        }
         let found = licence_texts(package)?;
         if found.is_empty() {
             list.push_str("    (comes without a licence text of its own)\n");

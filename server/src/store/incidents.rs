@@ -28,10 +28,7 @@ impl Incidents {
         let alarm = verdict.warning || verdict.pause;
         match (alarm, self.open.get(&verdict.print)) {
             (true, None) => {
-                into.prepare_cached(
-                    "INSERT INTO incidents (print, began, paused, quality, score) VALUES (?, ?, ?, ?, ?)",
-                )?
-                .execute(params![
+                into.execute("INSERT INTO incidents (print, began, paused, quality, score) VALUES (?, ?, ?, ?, ?)", params![
                     verdict.print.cast_signed(),
                     verdict.at,
                     verdict.pause,
@@ -41,11 +38,8 @@ impl Incidents {
                 self.open.insert(verdict.print, into.last_insert_rowid());
             }
             (true, Some(row)) => {
-                into.prepare_cached(
-                    "UPDATE incidents SET paused = max(paused, ?2), quality = min(quality, ?3), score = max(score, ?4)
-                     WHERE rowid = ?1",
-                )?
-                .execute(params![row, verdict.pause, verdict.quality, verdict.score])?;
+                into.execute("UPDATE incidents SET paused = max(paused, ?2), quality = min(quality, ?3), score = max(score, ?4)
+                     WHERE rowid = ?1", params![row, verdict.pause, verdict.quality, verdict.score])?;
             }
             (false, Some(_)) => self.end(into, verdict.print, verdict.at)?,
             (false, None) => {}
@@ -56,8 +50,10 @@ impl Incidents {
     /// The print's incident ends with it.
     pub(super) fn end(&mut self, into: &Transaction<'_>, print: u64, at: i64) -> Result<()> {
         if let Some(row) = self.open.remove(&print) {
-            into.prepare_cached("UPDATE incidents SET ended = ?2 WHERE rowid = ?1")?
-                .execute(params![row, at])?;
+            into.execute(
+                "UPDATE incidents SET ended = ?2 WHERE rowid = ?1",
+                params![row, at],
+            )?;
         }
         Ok(())
     }

@@ -67,26 +67,31 @@ impl Notes {
         )
     }
 
-    /// Takes the notes apart, in the order in which they are to be written.
+    /// Takes the notes apart, in the order in which they are to be written: prints that are over make room for
+    /// others, and end what their last verdicts began.
     pub(super) fn parts(&mut self, verdicts: usize) -> Vec<Notes> {
         let last = self.last;
         let part = || Notes {
             last,
             ..Notes::default()
         };
-        let mut parts = vec![Notes {
-            prints: std::mem::take(&mut self.prints),
+        let over = || Notes {
+            over: self.over.clone(),
             ..part()
-        }];
-        parts.extend(self.verdicts.chunks(verdicts).map(|verdicts| Notes {
+        };
+        let history = self.verdicts.chunks(verdicts).map(|verdicts| Notes {
             verdicts: verdicts.to_vec(),
             ..part()
-        }));
-        self.verdicts = Vec::new();
-        parts.push(Notes {
-            over: std::mem::take(&mut self.over),
-            ..part()
         });
+        let prints = Notes {
+            prints: self.prints.clone(),
+            ..part()
+        };
+        let mut parts = vec![over(), prints];
+        parts.extend(history);
+        parts.push(over());
+        parts.retain(|part| !part.is_empty());
+        self.take();
         parts
     }
 

@@ -114,7 +114,6 @@ fn set_up(connection: &Connection, limits: Limits) -> Result<()> {
         (limits.bytes / PAGE).cast_signed(),
         |_| Ok(()),
     )?;
-    connection.set_prepared_statement_cache_capacity(32);
     Ok(())
 }
 

@@ -285,6 +285,7 @@ fn where_room_is_short_prints_come_first_and_what_fails_stays_in_order() {
     assert_eq!(
         sizes,
         [
+            (0, 0, 1),
             (1, 0, 0),
             (0, 1_000, 0),
             (0, 1_000, 0),
@@ -292,7 +293,7 @@ fn where_room_is_short_prints_come_first_and_what_fails_stays_in_order() {
             (0, 0, 1)
         ]
     );
-    for part in parts.into_iter().skip(2) {
+    for part in parts.into_iter().skip(3) {
         notes.put_back_after(part);
     }
     assert_eq!((notes.verdicts.len(), notes.over.len()), (1_500, 1));
@@ -386,4 +387,48 @@ fn only_the_owner_may_read() {
     // Neither a key nor an id is in it.
     let bytes = std::fs::read(folder.0.join(FILE)).unwrap();
     assert!(!bytes.windows(4).any(|part| part == b"id 1"));
+}
+
+#[test]
+fn two_services_do_not_write_one_state() {
+    let folder = Folder::new("two");
+    let first = Store::open(&folder.0, Limits::default(), now()).unwrap().0;
+    let why = Store::open(&folder.0, Limits::default(), now()).unwrap_err();
+    assert!(why.contains("another service uses it"), "{why}");
+    // One that is about to end is waited for.
+    let ends = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(500));
+        drop(first);
+    });
+    Store::open(&folder.0, Limits::default(), now()).unwrap();
+    ends.join().unwrap();
+}
+
+/// A file that is full of prints under way takes new ones again when old ones are over.
+#[test]
+fn prints_that_are_over_make_room() {
+    let folder = Folder::new("room");
+    let limits = Limits {
+        bytes: 96 << 10,
+        ..Limits::default()
+    };
+    let (store, _, _) = Store::open(&folder.0, limits, now()).unwrap();
+    let all = 400;
+    for number in 0..all {
+        store.print(SavedPrint {
+            calls: 0,
+            belief: "x".repeat(300),
+            ..print(number)
+        });
+        // Until the disk is full, each is written.
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    until("never full", || store.health() != Health::Good);
+    for number in 0..all - 1 {
+        store.over(number);
+    }
+    until("never better", || store.health() == Health::Good);
+    drop(store);
+    let there = numbers(&folder.0, "SELECT number FROM prints WHERE over = 0");
+    assert_eq!(there, [all as i64 - 1]);
 }

@@ -153,29 +153,18 @@ fn write(
         return Ok(());
     }
     let into = connection.transaction()?;
-    into.prepare_cached("UPDATE numbers SET last = max(last, ?)")?
-        .execute(params![notes.last.cast_signed()])?;
+    into.execute(
+        "UPDATE numbers SET last = max(last, ?)",
+        params![notes.last.cast_signed()],
+    )?;
     prints(&into, notes)?;
-    for verdict in &notes.verdicts {
-        verdict_rows(&into, verdict)?;
-        incidents.verdict(&into, *verdict)?;
-    }
-    for number in &notes.over {
-        // Of a print that was never looked at there is no history.
-        for change in [
-            "DELETE FROM prints WHERE number = ? AND calls = 0",
-            "UPDATE prints SET over = 1, belief = '' WHERE number = ?",
-        ] {
-            into.prepare_cached(change)?
-                .execute(params![number.cast_signed()])?;
-        }
-        incidents.end(&into, *number, now)?;
-    }
+    history(&into, notes, incidents)?;
+    over(&into, notes, incidents, now)?;
     into.commit()
 }
 
 fn prints(into: &Transaction<'_>, notes: &Notes) -> Result<()> {
-    let mut row = into.prepare_cached(
+    let mut row = into.prepare(
         "INSERT INTO prints (number, id, key, account, created, warning, pause, calls, last_at, pace, belief)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (number) DO UPDATE SET calls = excluded.calls, last_at = excluded.last_at, pace = excluded.pace,
@@ -199,31 +188,46 @@ fn prints(into: &Transaction<'_>, notes: &Notes) -> Result<()> {
     Ok(())
 }
 
-fn verdict_rows(into: &Transaction<'_>, verdict: &super::SavedVerdict) -> Result<()> {
-    let flags = u8::from(verdict.warning) * WARNING + u8::from(verdict.pause) * PAUSE;
-    into.prepare_cached(
+fn history(into: &Transaction<'_>, notes: &Notes, incidents: &mut Incidents) -> Result<()> {
+    let mut row = into.prepare(
         "INSERT INTO verdicts (print, at, quality, score, flags) VALUES (?, ?, ?, ?, ?)",
-    )?
-    .execute(params![
-        verdict.print.cast_signed(),
-        verdict.at,
-        verdict.quality,
-        verdict.score,
-        flags
-    ])?;
-    into.prepare_cached(
+    )?;
+    let mut minute = into.prepare(
         "INSERT INTO minutes (print, minute, verdicts, worst_quality, scores, worst_score, flags) VALUES (?, ?, 1, ?, ?, ?, ?)
          ON CONFLICT (minute, print) DO UPDATE SET verdicts = verdicts + 1, worst_quality = min(worst_quality, excluded.worst_quality),
             scores = scores + excluded.scores, worst_score = max(worst_score, excluded.worst_score), flags = flags | excluded.flags",
-    )?
-    .execute(params![
-        verdict.print.cast_signed(),
-        verdict.at.div_euclid(60_000),
-        verdict.quality,
-        verdict.score,
-        verdict.score,
-        flags
-    ])?;
+    )?;
+    for verdict in &notes.verdicts {
+        let flags = u8::from(verdict.warning) * WARNING + u8::from(verdict.pause) * PAUSE;
+        row.execute(params![
+            verdict.print.cast_signed(),
+            verdict.at,
+            verdict.quality,
+            verdict.score,
+            flags
+        ])?;
+        minute.execute(params![
+            verdict.print.cast_signed(),
+            verdict.at.div_euclid(60_000),
+            verdict.quality,
+            verdict.score,
+            verdict.score,
+            flags
+        ])?;
+        incidents.verdict(into, *verdict)?;
+    }
+    Ok(())
+}
+
+/// Of a print that was never looked at there is no history.
+fn over(into: &Transaction<'_>, notes: &Notes, incidents: &mut Incidents, now: i64) -> Result<()> {
+    let mut unseen = into.prepare("DELETE FROM prints WHERE number = ? AND calls = 0")?;
+    let mut seen = into.prepare("UPDATE prints SET over = 1, belief = '' WHERE number = ?")?;
+    for number in &notes.over {
+        unseen.execute(params![number.cast_signed()])?;
+        seen.execute(params![number.cast_signed()])?;
+        incidents.end(into, *number, now)?;
+    }
     Ok(())
 }
 
@@ -270,8 +274,7 @@ fn remove_oldest(from: &Transaction<'_>) -> Result<usize> {
             return Ok(removed);
         }
     }
-    from.prepare_cached("DELETE FROM prints WHERE over = 1")?
-        .execute([])
+    from.execute("DELETE FROM prints WHERE over = 1", [])
 }
 
 /// Removes the oldest rows before a time, not too many at once; says how many.
@@ -282,8 +285,7 @@ fn remove(
     time: &str,
     before: i64,
 ) -> Result<usize> {
-    from.prepare_cached(&format!(
+    from.execute(&format!(
         "DELETE FROM {table} WHERE ({row}) IN (SELECT {row} FROM {table} WHERE {time} < ? ORDER BY {time} LIMIT {AT_A_TIME})"
-    ))?
-    .execute(params![before])
+    ), params![before])
 }

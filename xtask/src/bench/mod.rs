@@ -8,6 +8,7 @@ pub mod looks;
 mod parts;
 mod peers;
 mod server;
+pub mod service;
 pub mod table;
 
 use std::cell::RefCell;
