@@ -20,13 +20,13 @@
  *       if (argc > 4) oe_options_set_endpoint(o, argv[4]), oe_options_set_allow_http(o, 1);
  *       if (status == OE_OK) status = oe_client_new(o, &client); // refuses what a setter refused
  *       if (status == OE_OK) status = oe_context_create(client, 0, 0, &print);
- *       while (status == OE_OK && (status = oe_context_wait_due(print)) == OE_OK) {
+ *       while (!fflush(stdout) && !status && (status = oe_context_wait_due(print)) == OE_OK) {
  *           oe_result result = OE_RESULT_INIT;
  *           size_t len = 0; FILE *file = fopen(argc > 1 ? argv[1] : "snapshot.jpg", "rb");
  *           if (file) { len = fread(jpeg, 1, sizeof jpeg, file); fclose(file); }
  *           status = oe_process_jpeg(print, jpeg, len, &result);
+ *           printf("%s: %s\n", oe_status_name(status), oe_quality_text(result.print_quality));
  *           if (result.flags & OE_RESULT_PAUSE_EDGE) puts("pause the print now");
- *           printf("%s: %s\n", oe_status_name(status), oe_quality_text(result.print_quality)), fflush(stdout);
  *           if (status != OE_ERR_IMAGE_REJECTED && oe_status_is_retryable(status)) status = OE_OK;
  *       }
  *       oe_last_error(&why); oe_context_free(print); oe_client_free(client); oe_options_free(o);

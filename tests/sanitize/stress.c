@@ -165,9 +165,33 @@ static void *work(void *seed)
     return NULL;
 }
 
+/* A print that nobody cancels or frees: under a sanitizer a look takes longer than the others live. */
+static void *watch(void *unused)
+{
+    oe_client *client = NULL;
+    oe_context *print = NULL;
+    oe_print_options how = OE_PRINT_OPTIONS_INIT;
+    oe_options *o = oe_options_new();
+    how.flags = OE_PRINT_REPLAY;
+    known(oe_options_set_backend(o, OE_BACKEND_EMBEDDED));
+    known(oe_options_set_timeout_ms(o, 600000));
+    known(oe_client_new(o, &client));
+    known(oe_context_create_with(client, &how, &print));
+    for (int64_t at = 1700000000000; client && time(NULL) < until; at += 20000) {
+        oe_result result = OE_RESULT_INIT;
+        oe_status status = oe_process_jpeg_at(print, jpeg, length, at, &result);
+        known(status);
+        if (status == OE_OK) __atomic_fetch_add(&looks, 1, __ATOMIC_RELAXED);
+    }
+    oe_context_free(print);
+    oe_client_free(client);
+    oe_options_free(o);
+    return unused;
+}
+
 int main(int argc, char **argv)
 {
-    pthread_t threads[THREADS];
+    pthread_t threads[THREADS], watcher;
     if (argc != 4) return 2;
     url = argv[1];
     until = time(NULL) + atol(argv[2]);
@@ -177,7 +201,9 @@ int main(int argc, char **argv)
     if (length == 0) return 2;
     for (int n = 0; n < SLOTS; n++) make_client(n);
     for (intptr_t n = 0; n < THREADS; n++) pthread_create(&threads[n], NULL, work, (void *)n);
+    pthread_create(&watcher, NULL, watch, NULL);
     for (int n = 0; n < THREADS; n++) pthread_join(threads[n], NULL);
+    pthread_join(watcher, NULL);
     for (int n = 0; n < SLOTS; n++) {
         oe_monitor_free(monitors[n]);
         oe_context_free(contexts[n]);
