@@ -6,8 +6,9 @@
 //! is multiplied into the belief as it is. It cannot tell the last two states apart. Two things do: time,
 //! for disturbances pass; and the place, for a hand does not stay where it is (`places`). What a picture's
 //! evidence is worth depends on how this camera's pictures have been (`baseline`), and on whether the light
-//! changed, or a look came at a stroke and nothing has moved since (`view`). What the user sees as quality is the
-//! belief that either is true now; warning and pause follow the belief that the print has failed.
+//! changed, or something came suddenly before a part of the picture and nothing has moved since (`view`).
+//! What the user sees as quality is the belief that either is true now; warning and pause follow the belief
+//! that the print has failed.
 
 mod baseline;
 mod places;
@@ -111,7 +112,7 @@ pub struct Assessment {
     /// Look again soon: the belief is rising and not settled.
     pub faster: bool,
     /// Whether the picture changed what is believed: not when it is dark, or the same as the last, or when
-    /// nothing moved since a look that came at a stroke.
+    /// something came suddenly before a part of it, is not clearly a failure, and nothing moved since.
     pub counted: bool,
 }
 
