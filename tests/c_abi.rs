@@ -14,7 +14,7 @@ use oe_core::error::Status;
 use oe_server::reply::Edition;
 use oe_server::{Config, Running};
 use oe_test_support::CONTEXT_AND_VERDICT;
-use oe_test_support::library::{Link, compile, has_tool, root, run};
+use oe_test_support::library::{Link, compile, has_tool, root, run, run_quietly};
 use oe_test_support::peer::{Peer, Step};
 
 fn service() -> Running {
@@ -37,15 +37,7 @@ fn succeeds_with(mut command: Command, more: &[&str]) {
         .arg(service.base_url())
         .arg(root().join("demo/frames/frame-01.jpg"))
         .args(more);
-    let output = run(&mut command, Duration::from_secs(120));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        output.status.success(),
-        "{:?}\n{text}\n{errors}",
-        output.status
-    );
-    assert_eq!(errors, "", "nothing is ever written to stderr");
+    run_quietly(&mut command, Duration::from_secs(120));
 }
 
 fn program(name: &str, link: Link) -> std::path::PathBuf {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use oe_server::{Config, Running};
 use oe_test_support::library::{Link, compile, has_headers, root, run};
 use oe_test_support::moonraker::{Camera, Mode, Printer};
-use oe_test_support::peer::{Peer, Step};
+use oe_test_support::peer::Peer;
 use oe_test_support::program::Program;
 
 const FAILING: &str = "{}\n{\"quality\":1,\"warning\":true,\"pause\":true}\n";
@@ -192,12 +192,6 @@ fn im_08_cameras_of_every_kind_of_trouble_and_back() {
     });
 }
 
-/// A service that keeps what it is sent.
-fn recorder() -> Peer {
-    let both = r#"{"ContextId":"C","ProcessRequestUrl":"BASE_URL/p","FallbackProcessRequestUrl":"BASE_URL/f","NextProcessIntervalSec":20,"PrintQuality":8,"WarningSuggested":false,"PauseSuggested":false}"#;
-    Peer::plain(vec![vec![Step::ServeJson(both.into())]])
-}
-
 #[test]
 fn im_09_what_is_sent_is_one_picture_to_the_byte() {
     if !can_build() {
@@ -215,7 +209,7 @@ fn im_09_what_is_sent_is_one_picture_to_the_byte() {
     std::thread::scope(|scope| {
         for (mode, nth, less) in cases {
             scope.spawn(move || {
-                let (host, service) = (Klipper::new("{}"), recorder());
+                let (host, service) = (Klipper::new("{}"), Peer::recorder());
                 host.camera.set(mode);
                 host.printer.print("cube.gcode");
                 let camera = host.camera.url().replace("://", "://eye:secret@");

@@ -17,7 +17,7 @@ use oe_test_support::library::{
     Link, compile, has_headers, has_tool, release_dir, root, run, scratch,
 };
 use oe_test_support::moonraker::{Camera, Mode, Printer};
-use oe_test_support::peer::{Peer, Step};
+use oe_test_support::peer::Peer;
 use oe_test_support::program::Program;
 
 const FAILING: &str = "{}\n{\"quality\":1,\"warning\":true,\"pause\":true}\n";
@@ -487,12 +487,6 @@ fn cameras_by_name_by_address_and_none() {
     let _ = agent.end();
 }
 
-/// A service that keeps what it is sent.
-fn recorder() -> Peer {
-    let both = r#"{"ContextId":"C","ProcessRequestUrl":"BASE_URL/p","FallbackProcessRequestUrl":"BASE_URL/f","NextProcessIntervalSec":20,"PrintQuality":8,"WarningSuggested":false,"PauseSuggested":false}"#;
-    Peer::plain(vec![vec![Step::ServeJson(both.into())]])
-}
-
 #[test]
 fn im_09_what_is_sent_is_the_first_whole_picture_to_the_byte() {
     if !can_build() {
@@ -516,7 +510,7 @@ fn im_09_what_is_sent_is_the_first_whole_picture_to_the_byte() {
 }
 
 fn first_picture(mode: Mode, nth: usize, less: usize) {
-    let (host, service) = (Klipper::new(&format!("first-{mode:?}")), recorder());
+    let (host, service) = (Klipper::new(&format!("first-{mode:?}")), Peer::recorder());
     host.camera.set(mode);
     host.printer.print("cube.gcode");
     let login = "[camera]\nuser: eye\npassword: secret\n";
@@ -587,7 +581,7 @@ fn a_real_ustreamer_with_and_without_a_picture_of_its_own() {
     let (host, streamer, service) = (
         Klipper::new("ustreamer"),
         Streamer::start(&picture),
-        recorder(),
+        Peer::recorder(),
     );
     let picture = std::fs::read(picture).unwrap();
     host.printer.print("cube.gcode");

@@ -175,6 +175,23 @@ pub fn has_headers(names: &[&str], how_to_install: &str) -> bool {
     missing(&names.join(", "), how_to_install)
 }
 
+/// Runs a program that must succeed and write nothing to stderr: what it says.
+///
+/// # Panics
+/// It fails, writes to stderr, or takes too long.
+pub fn run_quietly(command: &mut Command, at_most: Duration) -> String {
+    let output = run(command, at_most);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.success(),
+        "{:?}\n{text}\n{errors}",
+        output.status
+    );
+    assert_eq!(errors, "", "nothing is ever written to stderr");
+    text
+}
+
 /// Runs a command to its end, at most this long; its output is returned whole.
 #[must_use]
 pub fn run(command: &mut Command, at_most: Duration) -> Output {

@@ -136,7 +136,15 @@ impl Peer {
         Peer::start(scripts, None)
     }
 
-    /// The same over TLS.
+    /// A service that says the print is fine and keeps what it is sent.
+    #[must_use]
+    pub fn recorder() -> Peer {
+        Peer::plain(vec![vec![Step::ServeJson(
+            crate::CONTEXT_AND_VERDICT.into(),
+        )]])
+    }
+
+    /// Scripts as of [`Peer::plain`], over TLS.
     #[must_use]
     pub fn tls(config: Arc<ServerConfig>, scripts: Vec<Vec<Step>>) -> Peer {
         Peer::start(scripts, Some(config))
