@@ -343,12 +343,7 @@ mod tests {
             thumbnails: &thumbnails,
             thresholds: (0.55, 0.92),
         });
-        let mut reader = png::Decoder::new(std::io::Cursor::new(file.unwrap()))
-            .read_info()
-            .unwrap();
-        let mut dots = vec![0; reader.output_buffer_size().unwrap()];
-        let info = reader.next_frame(&mut dots).unwrap();
-        (info.width as usize, info.height as usize, dots)
+        crate::draw::read(file.unwrap())
     }
 
     /// Every part of a row changes the chart, which keeps its size.

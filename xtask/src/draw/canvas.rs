@@ -288,11 +288,11 @@ fn mean(
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
-    /// The file's dots, and its size.
-    fn read(file: Vec<u8>) -> (usize, usize, Vec<u8>) {
+    /// The file's size, and its dots.
+    pub fn read(file: Vec<u8>) -> (usize, usize, Vec<u8>) {
         let mut reader = png::Decoder::new(std::io::Cursor::new(file))
             .read_info()
             .unwrap();

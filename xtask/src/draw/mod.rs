@@ -3,4 +3,6 @@
 mod canvas;
 mod font;
 
+#[cfg(test)]
+pub use canvas::tests::read;
 pub use canvas::{Bounds, Canvas, Ink, SOFTWARE};
