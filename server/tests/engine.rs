@@ -183,7 +183,7 @@ fn too_many_at_once_get_their_turn_one_after_another() {
     let minimum = all("Minimum");
     assert!(minimum.iter().all(|seconds| *seconds >= 5), "{minimum:?}");
     assert!(!told.is_empty(), "{recommended:?}");
-    // No second is promised to more prints than can be looked at in it: this engine does a few.
+    // They are not all told the same second: how many fit in one is tested with the slots.
     let mut promised = [told, recommended].concat();
     promised.sort_unstable();
     promised.dedup();
